@@ -1,0 +1,1 @@
+"""Kinesis -> the event lake on S3."""

@@ -1,0 +1,42 @@
+"""Wiring of `get_recommendations`, once per container."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, partial
+
+import boto3
+from personalization.adapters.dynamodb import DynamoListStore
+from personalization.adapters.secrets import read_secret
+from personalization.adapters.sqs import SqsRefreshQueue
+from personalization.experiments import packaged_definitions
+from personalization.identity import user_key
+from personalization.runtime.clock import new_id, now
+from personalization.runtime.settings import load_settings
+from personalization.serving import Recommender
+
+from functions.get_recommendations.settings import Settings
+
+
+@dataclass(frozen=True)
+class Dependencies:
+    """What the handler calls."""
+
+    recommender: Recommender
+    user_key: Callable[[str], str]
+
+
+@cache
+def dependencies() -> Dependencies:
+    """Build the clients and read the two keys."""
+    settings = load_settings(Settings)
+    secrets = boto3.client("secretsmanager")
+    recommender = Recommender(
+        store=DynamoListStore(boto3.client("dynamodb"), settings.table_name),
+        refreshes=SqsRefreshQueue(boto3.client("sqs"), settings.refresh_queue_url),
+        definitions=packaged_definitions(),
+        token_secret=read_secret(secrets, settings.token_secret_arn),
+        clock=now,
+        new_id=new_id,
+    )
+    secret = read_secret(secrets, settings.user_key_secret_arn)
+    return Dependencies(recommender=recommender, user_key=partial(user_key, secret))

@@ -1,0 +1,53 @@
+"""GET /v1/users/{user_id}/recommendations."""
+
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from personalization.names import Dimension, Metric
+from personalization.queries import parse_query
+from personalization.runtime.http import (
+    Event,
+    Response,
+    header,
+    http_handler,
+    path_value,
+    query_values,
+    respond,
+)
+from personalization.runtime.observability import count_by, logger
+
+from functions.get_recommendations.dependencies import dependencies
+
+
+@http_handler
+def handler(event: Event, context: Any) -> Response:  # noqa: ARG001
+    """Answer 200 with items, their source, and the receipt that events bring back."""
+    deps = dependencies()
+    query = parse_query(
+        path_value(event, "user_id"),
+        query_values(event),
+        user_key=deps.user_key,
+        viewer_country=header(event, "cloudfront-viewer-country"),
+    )
+    answer = deps.recommender.recommend(query)
+    count_by(Metric.RECOMMENDATIONS_SERVED, {Dimension.SOURCE: answer.source})
+    logger.info(
+        "exposure",
+        user_key=query.user_key,
+        surface=query.surface,
+        source=answer.source,
+        assignments=msgspec.to_builtins(answer.assignments),
+    )
+    assignments = [{"experiment": row.experiment, "variant": row.variant} for row in answer.assignments]
+    return respond(
+        HTTPStatus.OK,
+        {
+            "recommendation_id": answer.recommendation_id,
+            "label": answer.label,
+            "items": answer.items,
+            "source": answer.source,
+            "model_version": answer.model_version,
+            "assignments": assignments,
+        },
+    )

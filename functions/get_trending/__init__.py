@@ -1,0 +1,1 @@
+"""GET /v1/trending: what is trending now."""

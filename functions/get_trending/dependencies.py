@@ -1,0 +1,27 @@
+"""Wiring of `get_trending`, once per container."""
+
+from dataclasses import dataclass
+from functools import cache
+
+import boto3
+from personalization.adapters.dynamodb import DynamoListStore
+from personalization.ports import ListStore
+from personalization.runtime.settings import load_settings
+from personalization.serving import SharedLists
+
+from functions.get_trending.settings import Settings
+
+
+@dataclass(frozen=True)
+class Dependencies:
+    """What the handler calls, and the copy of the shared lists it keeps."""
+
+    store: ListStore
+    shared: SharedLists
+
+
+@cache
+def dependencies() -> Dependencies:
+    """Build the client."""
+    settings = load_settings(Settings)
+    return Dependencies(DynamoListStore(boto3.client("dynamodb"), settings.table_name), SharedLists())

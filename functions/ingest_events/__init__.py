@@ -1,0 +1,1 @@
+"""POST /v1/events: validate events and append them to the stream."""

@@ -1,0 +1,36 @@
+"""Wiring of `ingest_events`, once per container."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, lru_cache, partial
+
+import boto3
+from crawleruseragents import is_crawler
+from personalization.adapters.kinesis import KinesisEventStream
+from personalization.adapters.secrets import read_secret
+from personalization.identity import user_key
+from personalization.ports import EventStream
+from personalization.runtime.settings import load_settings
+
+from functions.ingest_events.settings import Settings
+
+
+@dataclass(frozen=True)
+class Dependencies:
+    """What the handler calls."""
+
+    stream: EventStream
+    user_key: Callable[[str], str]
+    is_bot: Callable[[str], bool]
+
+
+@cache
+def dependencies() -> Dependencies:
+    """Build the clients and read the key of the pseudonyms."""
+    settings = load_settings(Settings)
+    secret = read_secret(boto3.client("secretsmanager"), settings.user_key_secret_arn)
+    return Dependencies(
+        stream=KinesisEventStream(boto3.client("kinesis"), settings.stream_name),
+        user_key=partial(user_key, secret),
+        is_bot=lru_cache(maxsize=4096)(is_crawler),
+    )

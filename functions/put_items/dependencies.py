@@ -1,0 +1,17 @@
+"""Wiring of `put_items`, once per container."""
+
+from functools import cache
+
+import boto3
+from personalization.adapters.kinesis import KinesisEventStream
+from personalization.ports import EventStream
+from personalization.runtime.settings import load_settings
+
+from functions.put_items.settings import Settings
+
+
+@cache
+def event_stream() -> EventStream:
+    """Build the stream that items are appended to."""
+    settings = load_settings(Settings)
+    return KinesisEventStream(boto3.client("kinesis"), settings.stream_name)

@@ -1,0 +1,1 @@
+"""SQS -> a user's lists, rebuilt from the live profile."""

@@ -1,0 +1,1 @@
+"""Step Functions -> one step of the training pipeline."""

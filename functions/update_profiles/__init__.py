@@ -1,0 +1,1 @@
+"""Kinesis -> profiles and catalogue in DynamoDB, exactly once in effect."""

@@ -1,0 +1,41 @@
+"""Kinesis -> profiles."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from personalization.adapters.kinesis import stream_records
+from personalization.names import Dimension, Metric
+from personalization.projection import Projection
+from personalization.runtime.clock import now
+from personalization.runtime.observability import count, count_by, metrics, milliseconds
+
+from functions.update_profiles.dependencies import projector
+
+_METRICS = {
+    "applied": Metric.EVENTS_APPLIED,
+    "duplicate": Metric.EVENTS_DUPLICATE,
+    "filtered": Metric.EVENTS_FILTERED,
+    "quarantined": Metric.EVENTS_QUARANTINED,
+}
+
+
+@metrics.log_metrics
+def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:  # noqa: ARG001
+    """Apply a batch; report the records Lambda must send again."""
+    projection = projector().project(stream_records(event))
+    _measure(projection)
+    return {"batchItemFailures": [{"itemIdentifier": number} for number in projection.failed]}
+
+
+def _measure(projection: Projection) -> None:
+    for outcome, metric in _METRICS.items():
+        count(metric, projection.outcomes[outcome])
+    if projection.newest is not None:
+        milliseconds(Metric.EVENT_LAG, max(0.0, (now() - projection.newest).total_seconds() * 1000))
+    for series, value in projection.attributions.items():
+        dimensions = {
+            Dimension.SURFACE: series.surface,
+            Dimension.EXPERIMENT: series.experiment,
+            Dimension.VARIANT: series.variant,
+        }
+        count_by(series.metric, dimensions, value)

@@ -1,0 +1,1 @@
+"""Ports on AWS, and in memory. The only modules that import boto3."""

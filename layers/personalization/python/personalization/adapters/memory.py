@@ -1,0 +1,128 @@
+"""The ports in memory: same behaviour as the AWS adapters, held to it by the same contract tests."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from personalization import keys
+from personalization.errors import Conflict
+from personalization.events import Event, Item
+from personalization.keys import Key
+from personalization.ledger import Mark, SeenIds
+from personalization.lists import RecommendationList, decode_list, encode_list
+from personalization.ports import ActiveModel, RefreshRequest, Snapshot, StreamRecord, UserState
+from personalization.profile_encoding import decode, encode
+
+
+@dataclass
+class MemoryEventStream:
+    """Keeps what was sent; `refuse` holds event ids the stream won't take."""
+
+    events: list[Event] = field(default_factory=list)
+    refuse: set[str] = field(default_factory=set)
+
+    def send(self, events: Sequence[Event]) -> list[int]:
+        """Append events; return the indexes of the refused ones."""
+        self.events += [event for event in events if event.event_id not in self.refuse]
+        return [index for index, event in enumerate(events) if event.event_id in self.refuse]
+
+
+@dataclass
+class MemoryTable:
+    """Profiles, lists and catalogue behind the three table ports."""
+
+    states: dict[str, tuple[bytes, bytes, Mark, float]] = field(default_factory=dict)
+    lists: dict[Key, bytes] = field(default_factory=dict)
+    items: dict[str, tuple[Item, datetime]] = field(default_factory=dict)
+    unavailable: set[str] = field(default_factory=set)
+    active: ActiveModel | None = None
+
+    def load(self, user_keys: Iterable[str]) -> dict[str, UserState]:
+        """Read states; empty ones for unknown users."""
+        return {user_key: self._state(user_key) for user_key in user_keys}
+
+    def _state(self, user_key: str) -> UserState:
+        if user_key not in self.states:
+            return UserState()
+        data, seen, mark, due = self.states[user_key]
+        return UserState(decode(data), SeenIds(seen), mark, mark, due)
+
+    def save(self, user_key: str, state: UserState, *, now: datetime) -> None:  # noqa: ARG002
+        """Write a state, guarded by the mark that was read."""
+        stored = self.states[user_key][2] if user_key in self.states else None
+        if stored != state.stored_mark:
+            raise Conflict("mark")
+        record = (encode(state.profile), bytes(state.seen), state.mark, state.refresh_due_at)
+        self.states[user_key] = record
+        state.stored_mark = state.mark
+
+    def read(self, keys_wanted: Sequence[Key]) -> Snapshot:
+        """Read records of any kind."""
+        profile = next(
+            (decode(self.states[user][0]) for user in self.states if keys.profile_key(user) in keys_wanted),
+            None,
+        )
+        return Snapshot(
+            profile=profile,
+            lists={key: decode_list(self.lists[key]) for key in keys_wanted if key in self.lists},
+            active=self.active if keys.ACTIVE_MODEL in keys_wanted else None,
+            unavailable=frozenset(self.unavailable if keys.UNAVAILABLE_ITEMS in keys_wanted else ()),
+        )
+
+    def write_list(self, key: Key, recommendations: RecommendationList, *, expires_at: int) -> bool:  # noqa: ARG002
+        """Write a list unless the stored one is of a later revision."""
+        if key in self.lists and decode_list(self.lists[key]).revision > recommendations.revision:
+            return False
+        self.lists[key] = encode_list(recommendations)
+        return True
+
+    def activate(self, model: ActiveModel) -> None:
+        """Switch the model in service."""
+        self.active = model
+
+    def put(self, items: Sequence[tuple[Item, datetime]]) -> None:
+        """Write items unless a later version is stored."""
+        for item, updated_at in items:
+            if item.item_id not in self.items or self.items[item.item_id][1] <= updated_at:
+                self.items[item.item_id] = (item, updated_at)
+            if item.available:
+                self.unavailable.discard(item.item_id)
+            else:
+                self.unavailable.add(item.item_id)
+
+
+@dataclass
+class MemoryRefreshQueue:
+    """Keeps what was queued, in order."""
+
+    requests: list[tuple[RefreshRequest, int]] = field(default_factory=list)
+
+    def send(self, requests: Mapping[RefreshRequest, int]) -> None:
+        """Queue requests."""
+        self.requests += requests.items()
+
+
+@dataclass
+class MemoryArchive:
+    """Objects by key."""
+
+    objects: dict[str, bytes] = field(default_factory=dict)
+
+    def put(self, key: str, body: bytes, *, overwrite: bool = True) -> bool:
+        """Write one object, or leave the one that is there."""
+        if key in self.objects and not overwrite:
+            return False
+        self.objects[key] = body
+        return True
+
+
+@dataclass
+class MemoryQuarantine:
+    """Quarantined records by sequence number, with their reason."""
+
+    records: dict[str, tuple[StreamRecord, str]] = field(default_factory=dict)
+
+    def put(self, record: StreamRecord, *, epoch: int, reason: str) -> bool:  # noqa: ARG002
+        """Keep a record once."""
+        kept = self.records.setdefault(record.sequence_number, (record, reason))
+        return kept[0] is record

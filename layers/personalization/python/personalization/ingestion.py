@@ -1,0 +1,135 @@
+"""Taking events in: one bad event never costs a good one its place.
+
+Every event of a request ends in exactly one of two lists: accepted (in the stream) or rejected (with
+its index, a stable code and a reason).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+
+import msgspec
+
+from personalization.errors import InvalidEvent, InvalidInput
+from personalization.events import (
+    MAX_BATCH_EVENTS,
+    MAX_BODY_BYTES,
+    ClientEvent,
+    Event,
+    accept,
+    decode_client_event,
+    decode_item,
+    upsert_item,
+)
+from personalization.ports import EventStream
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why the event at `index` of the request was refused."""
+
+    index: int
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The answer to a batch: accepted + len(rejected) = sent."""
+
+    accepted: int
+    rejected: list[Rejection]
+
+    @property
+    def throttled(self) -> bool:
+        """Whether nothing was taken, and only because the stream is busy."""
+        return not self.accepted and all(row.code == "stream_busy" for row in self.rejected)
+
+
+_raw_list = msgspec.json.Decoder(list[msgspec.Raw])
+_raw_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def split_batch(body: bytes, *, field: str) -> list[msgspec.Raw]:
+    """Cut a request body into the raw JSON of its entries, without parsing them.
+
+    A body is one object, an array of objects, or ``{field: [objects]}``.
+
+    Raises
+    ------
+    InvalidInput
+        `body_too_large`, `invalid_json`, `empty_batch` or `too_many_events`.
+    """
+    if len(body) > MAX_BODY_BYTES:
+        raise InvalidInput("body_too_large", f"the body is larger than {MAX_BODY_BYTES} bytes")
+    try:
+        if body.lstrip()[:1] == b"[":
+            entries = _raw_list.decode(body)
+        else:
+            wrapped = _raw_object.decode(body)
+            entries = _raw_list.decode(wrapped[field]) if field in wrapped else [msgspec.Raw(body)]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise InvalidInput("invalid_json", "the body is not a JSON object or array of objects") from None
+    if not entries:
+        raise InvalidInput("empty_batch", "the body holds no entries")
+    if len(entries) > MAX_BATCH_EVENTS:
+        raise InvalidInput("too_many_events", f"a request holds at most {MAX_BATCH_EVENTS} entries")
+    return entries
+
+
+def ingest_events(
+    body: bytes,
+    *,
+    stream: EventStream,
+    user_key: Callable[[str], str],
+    is_bot: Callable[[str], bool],
+    received_at: datetime,
+    user_agent: str | None = None,
+) -> Receipt:
+    """Validate a batch of client events and append the good ones to the stream.
+
+    `user_agent` is the request's: it stands in for events that don't bring their own. Cost: linear in
+    events, one keyed digest per distinct user, one stream call per 500 events.
+    """
+    entries = split_batch(body, field="events")
+    key_of = cache(user_key)
+    request_is_bot = user_agent is not None and is_bot(user_agent)
+
+    def parse(raw: msgspec.Raw) -> Event:
+        event: ClientEvent = decode_client_event(raw)
+        accepted = accept(event, user_key=key_of(event.user_id), received_at=received_at, is_bot=is_bot)
+        if request_is_bot and event.context.user_agent is None:
+            return msgspec.structs.replace(accepted, bot=True)
+        return accepted
+
+    return _send(entries, parse, stream)
+
+
+def ingest_items(
+    body: bytes, *, stream: EventStream, new_id: Callable[[], str], received_at: datetime
+) -> Receipt:
+    """Validate a batch of catalogue items and append them to the stream as `item_upserted` events."""
+
+    def parse(raw: msgspec.Raw) -> Event:
+        return upsert_item(decode_item(raw), event_id=new_id(), received_at=received_at)
+
+    return _send(split_batch(body, field="items"), parse, stream)
+
+
+def _send(
+    entries: Sequence[msgspec.Raw], parse: Callable[[msgspec.Raw], Event], stream: EventStream
+) -> Receipt:
+    good: list[tuple[int, Event]] = []
+    rejected: list[Rejection] = []
+    for index, raw in enumerate(entries):
+        try:
+            good.append((index, parse(raw)))
+        except InvalidEvent as error:
+            rejected.append(Rejection(index, error.code, error.reason))
+    refused = stream.send([event for _, event in good])
+    rejected += [
+        Rejection(good[position][0], "stream_busy", "the stream is busy; send this event again")
+        for position in refused
+    ]
+    return Receipt(len(good) - len(refused), sorted(rejected, key=lambda row: row.index))

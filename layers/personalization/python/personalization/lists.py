@@ -1,0 +1,96 @@
+"""Recommendation lists as stored and as chosen from: what the read path needs and nothing else."""
+
+from collections.abc import Collection
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta, Struct
+
+from personalization.errors import InvalidInput
+from personalization.names import Ranker
+from personalization.profiles import Profile, item_hash
+
+DEFAULT_LIMIT: Final = 20
+MAX_LIMIT: Final = 50
+STORED_ITEMS: Final = 60
+"""Three times the usual limit, so that filters don't empty a list."""
+
+
+class ListItem(Struct, frozen=True, omit_defaults=True):
+    """One recommended item with what the response shows."""
+
+    item_id: str
+    score: float
+    reason: str = ""
+    title: str | None = None
+    category: str | None = None
+    price: float | None = None
+
+
+class RecommendationList(Struct, frozen=True, kw_only=True):
+    """A ranked list, best first.
+
+    Attributes
+    ----------
+    list_id
+        Unique to this build of the list.
+    revision
+        `Profile.revision` the list was built from; 0 for lists of many users.
+    built_at
+        Seconds since 1970.
+    """
+
+    list_id: str
+    model_version: str
+    ranker: Ranker | None
+    revision: int
+    built_at: int
+    items: Annotated[tuple[ListItem, ...], Meta(max_length=200)]
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(RecommendationList)
+
+
+def encode_list(recommendations: RecommendationList) -> bytes:
+    """Serialize a list as MessagePack; about 60 bytes an item."""
+    return _encoder.encode(recommendations)
+
+
+def decode_list(data: bytes) -> RecommendationList:
+    """Read what `encode_list` wrote.
+
+    Raises
+    ------
+    InvalidInput
+        `invalid_list`.
+    """
+    try:
+        return _decoder.decode(data)
+    except msgspec.DecodeError as error:
+        raise InvalidInput("invalid_list", str(error)) from None
+
+
+def choose(
+    items: tuple[ListItem, ...],
+    *,
+    limit: int,
+    profile: Profile | None = None,
+    unavailable: Collection[str] = frozenset(),
+    exclude: Collection[str] = frozenset(),
+) -> list[ListItem]:
+    """Take the first `limit` items the user may see, in order.
+
+    Left out: items they bought or rated, disliked, unavailable items, and the caller's own `exclude`.
+    """
+    owned = profile.owned if profile else {}
+    disliked = profile.disliked if profile else {}
+    chosen: list[ListItem] = []
+    for item in items:
+        if len(chosen) == limit:
+            break
+        if item.item_id in unavailable or item.item_id in exclude or item.item_id in disliked:
+            continue
+        if item_hash(item.item_id) not in owned:
+            chosen.append(item)
+    return chosen

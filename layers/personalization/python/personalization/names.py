@@ -1,0 +1,87 @@
+"""Names that more than one place must spell the same way: metrics, dimensions, surfaces, sources.
+
+Every metric is written as CloudWatch Embedded Metric Format in namespace `NAMESPACE`; unit *Count*
+unless said otherwise. The infrastructure builds its alarms and dashboards from these constants.
+"""
+
+from enum import StrEnum
+from typing import Final
+
+NAMESPACE: Final = "Attune"
+DEFAULT_SURFACE: Final = "home"
+
+
+class Metric(StrEnum):
+    """Custom metrics.
+
+    The books: sent = accepted + rejected, and accepted = applied + duplicate + filtered + quarantined.
+    """
+
+    EVENTS_ACCEPTED = "EventsAccepted"
+    """Events written to the stream (`ingest_events`, `put_items`)."""
+    EVENTS_REJECTED = "EventsRejected"
+    """Events refused with a reason in the answer (`ingest_events`, `put_items`)."""
+    EVENTS_APPLIED = "EventsApplied"
+    """Events folded into a profile or the catalogue for the first time (`update_profiles`)."""
+    EVENTS_DUPLICATE = "EventsDuplicate"
+    """Events whose id was seen before, within the window of the last ids (`update_profiles`)."""
+    EVENTS_FILTERED = "EventsFiltered"
+    """Events kept in the lake only: sent by a bot, or later than the late window (`update_profiles`)."""
+    EVENTS_QUARANTINED = "EventsQuarantined"
+    """Records that can't be processed, kept with their bytes and reason (`update_profiles`)."""
+    EVENTS_ARCHIVED = "EventsArchived"
+    """Records written to the lake; a retried batch counts again (`archive_events`)."""
+    EVENT_LAG = "EventLag"
+    """Milliseconds from acceptance to the profile write, of the newest event of a batch."""
+    IMPRESSIONS = "Impressions"
+    """Items shown from a recommendation, by surface, experiment and variant (`update_profiles`)."""
+    CLICKS = "Clicks"
+    """Clicks on items shown from a recommendation, same dimensions (`update_profiles`)."""
+    RECOMMENDATIONS_SERVED = "RecommendationsServed"
+    """Answers of `get_recommendations`, by source."""
+    LISTS_REFRESHED = "ListsRefreshed"
+    """Lists rebuilt after an act (`refresh_recommendations`)."""
+    LISTS_PUBLISHED = "ListsPublished"
+    """Lists written by a publish (`run_training_step`)."""
+    MODEL_NDCG = "ModelNdcgAt10"
+    """Held-out NDCG@10 of the model that was just evaluated, no unit (`run_training_step`)."""
+
+
+class Dimension(StrEnum):
+    """Metric dimensions; each combination of values is one priced series, so they are few."""
+
+    SERVICE = "service"
+    SURFACE = "Surface"
+    EXPERIMENT = "Experiment"
+    VARIANT = "Variant"
+    SOURCE = "Source"
+
+
+class Source(StrEnum):
+    """Where an answer came from: the rungs of the fallback ladder, best first."""
+
+    LIST = "list"
+    """The user's own ranked list, built from the profile as it is."""
+    STALE_LIST = "stale_list"
+    """The user's own list, built before their latest act; a refresh is queued."""
+    SEGMENT = "segment"
+    """What people of the same country and device like."""
+    TRENDING = "trending"
+    POPULAR = "popular"
+    NONE = "none"
+    """Nothing is published yet: an empty list."""
+
+
+class Ranker(StrEnum):
+    """The ways a user's list can be ordered; a variant of an experiment chooses one."""
+
+    LIGHTGBM = "lightgbm"
+    COVISITATION = "covisitation"
+
+
+class Surface(StrEnum):
+    """Surfaces that metrics tell apart; any other name is served alike and counted as `OTHER`."""
+
+    HOME = "home"
+    PRODUCT = "product"
+    OTHER = "other"

@@ -1,0 +1,102 @@
+"""How a profile is stored: MessagePack, fields by position, item hashes and times packed as uint32.
+
+Equal states give equal bytes. About 0.3 KB typically and 4 KB at every bound. Encoding costs
+O(n log n) in the entries kept, decoding O(n).
+"""
+
+from array import array
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from personalization.errors import InvalidInput
+from personalization.profiles import KINDS, Profile, latest
+
+FORMAT_VERSION: Final = 1
+
+
+class _Stored(Struct, array_like=True, frozen=True):
+    version: int
+    first_at: int
+    last_at: int
+    revision: int
+    spent_cents: int
+    totals: list[int]
+    recent: list[tuple[str, int, int, int]]
+    owned: bytes
+    shown: bytes
+    disliked: list[tuple[str, int]]
+    days: list[tuple[int, int, int, int]]
+    surfaces: list[tuple[str, int]]
+    attributes: list[tuple[str, int, str]]
+    consent: tuple[int, str] | None
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(_Stored)
+
+
+def encode(profile: Profile) -> bytes:
+    """Serialize a profile, cut to its bounds; the profile itself is left as it is."""
+    kept = latest(profile)
+    return _encoder.encode(
+        _Stored(
+            version=FORMAT_VERSION,
+            first_at=kept.first_at,
+            last_at=kept.last_at,
+            revision=kept.revision,
+            spent_cents=kept.spent_cents,
+            totals=kept.totals,
+            recent=[(item, *touch) for item, touch in kept.recent.items()],
+            owned=_pack(kept.owned),
+            shown=_pack(kept.shown),
+            disliked=list(kept.disliked.items()),
+            days=[(day, counts[0], counts[1], counts[2]) for day, counts in kept.days.items()],
+            surfaces=list(kept.surfaces.items()),
+            attributes=[(name, at, value) for name, (at, value) in kept.attributes.items()],
+            consent=kept.consent,
+        )
+    )
+
+
+def decode(data: bytes) -> Profile:
+    """Read what `encode` wrote.
+
+    Raises
+    ------
+    InvalidInput
+        `invalid_profile`: not a profile, or of an unknown format version.
+    """
+    try:
+        stored = _decoder.decode(data)
+    except msgspec.DecodeError as error:
+        raise InvalidInput("invalid_profile", str(error)) from None
+    if stored.version != FORMAT_VERSION:
+        raise InvalidInput("invalid_profile", f"unknown profile format {stored.version}")
+    return Profile(
+        first_at=stored.first_at,
+        last_at=stored.last_at,
+        revision=stored.revision,
+        spent_cents=stored.spent_cents,
+        totals=stored.totals + [0] * (len(KINDS) - len(stored.totals)),
+        recent={item: (at, code, tenths) for item, at, code, tenths in stored.recent},
+        owned=_unpack(stored.owned),
+        shown=_unpack(stored.shown),
+        disliked=dict(stored.disliked),
+        days={day: list(counts) for day, *counts in stored.days},
+        surfaces=dict(stored.surfaces),
+        attributes={name: (at, value) for name, at, value in stored.attributes},
+        consent=stored.consent,
+    )
+
+
+def _pack(entries: Mapping[int, int]) -> bytes:
+    flat = array("I", [part for entry in entries.items() for part in entry])
+    return flat.tobytes()
+
+
+def _unpack(data: bytes) -> dict[int, int]:
+    flat = array("I", data)
+    return dict(zip(flat[::2], flat[1::2], strict=True))

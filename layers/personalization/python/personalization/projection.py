@@ -1,0 +1,211 @@
+"""Folding the stream into the table: profiles and catalogue, exactly once in effect.
+
+A batch is grouped by partition key; each user costs one read and one conditional write. Records at or
+before the user's mark were applied by an earlier attempt and are passed over. A record that can't
+be processed is quarantined before the mark moves past it; if the quarantine is out of reach, that user's
+later records wait, because a mark that overtakes a failed record would lose it.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from personalization.attribution import Attribution, attribute
+from personalization.errors import Conflict, InvalidInput, Unavailable
+from personalization.events import DELIBERATE, Event, decode_event
+from personalization.ledger import Mark
+from personalization.ports import (
+    Catalog,
+    ProfileStore,
+    Quarantine,
+    RefreshQueue,
+    RefreshRequest,
+    StreamRecord,
+    UserState,
+)
+from personalization.profiles import Outcome, apply
+
+REFRESH_INTERVAL: Final = timedelta(seconds=2)
+_WRITE_ATTEMPTS: Final = 3
+_BOOK: Final = {
+    Outcome.APPLIED: "applied",
+    Outcome.DUPLICATE: "duplicate",
+    Outcome.BOT: "filtered",
+    Outcome.LATE: "filtered",
+}
+
+_Events = list[tuple[StreamRecord, Event]]
+
+
+@dataclass
+class Projection:
+    """What a batch did, for metrics and for the answer to the event source.
+
+    Attributes
+    ----------
+    outcomes
+        Records by outcome; each counts once however often the batch is retried.
+    attributions
+        Impressions and clicks that came back with a valid receipt.
+    failed
+        Sequence numbers to be retried, one for each partition key that is stuck.
+    newest
+        Arrival of the newest record that was applied, or None.
+    """
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    attributions: Counter[Attribution] = field(default_factory=Counter)
+    failed: list[str] = field(default_factory=list)
+    newest: datetime | None = None
+
+
+@dataclass
+class _Fold:
+    """One user's part of a batch, counted only once it is written."""
+
+    state: UserState
+    handled: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    attributions: Counter[Attribution] = field(default_factory=Counter)
+    newest: datetime | None = None
+    delay_seconds: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Projector:
+    """Applies batches of stream records.
+
+    Parameters
+    ----------
+    epoch
+        The stream's creation time, in seconds since 1970.
+    token_secret
+        Key that signed the recommendation ids.
+    """
+
+    profiles: ProfileStore
+    catalog: Catalog
+    quarantine: Quarantine
+    refreshes: RefreshQueue
+    token_secret: bytes
+    epoch: int
+    clock: Callable[[], datetime]
+
+    def project(self, records: Sequence[StreamRecord]) -> Projection:
+        """Apply a batch. Cost: one read per 100 users, one write a user, one queue call per 10 refreshes."""
+        result = Projection()
+        users, items = self._parse(records, result)
+        states = self.profiles.load(users)
+        requests: dict[RefreshRequest, int] = {}
+        for user_key, events in users.items():
+            try:
+                requests |= self._apply(user_key, states[user_key], events, result)
+            except (Conflict, Unavailable):
+                result.failed.append(events[0][0].sequence_number)
+        self._put_items(items, result)
+        self._request(requests, result)
+        return result
+
+    def _parse(
+        self, records: Iterable[StreamRecord], result: Projection
+    ) -> tuple[dict[str, _Events], _Events]:
+        users: dict[str, _Events] = {}
+        items: _Events = []
+        stuck: set[str] = set()
+        for record in records:
+            if record.partition_key in stuck:
+                continue
+            try:
+                event = decode_event(record.data)
+                if event.item is not None:
+                    items.append((record, event))
+                elif event.user_key:
+                    users.setdefault(event.user_key, []).append((record, event))
+                else:
+                    raise InvalidInput("invalid_field", "neither a user's event nor an item's")
+            except InvalidInput as error:
+                if not self._set_aside(record, str(error), result):
+                    stuck.add(record.partition_key)
+        return users, items
+
+    def _set_aside(self, record: StreamRecord, reason: str, result: Projection) -> bool:
+        """Quarantine a record; return False, and mark it for retry, if that isn't possible now."""
+        try:
+            result.outcomes["quarantined"] += self.quarantine.put(record, epoch=self.epoch, reason=reason)
+        except Unavailable:
+            result.failed.append(record.sequence_number)
+            return False
+        return True
+
+    def _apply(
+        self, user_key: str, state: UserState, events: _Events, result: Projection
+    ) -> dict[RefreshRequest, int]:
+        """Fold a user's events and write once; on a conflict read again and fold again."""
+        for attempt in range(_WRITE_ATTEMPTS):
+            fold = self._fold(state, events)
+            if not fold.handled:
+                return {}
+            try:
+                self.profiles.save(user_key, fold.state, now=self.clock())
+            except Conflict:
+                if attempt + 1 == _WRITE_ATTEMPTS:
+                    raise
+                state = self.profiles.load([user_key])[user_key]
+                continue
+            result.outcomes.update(fold.outcomes)
+            result.attributions.update(fold.attributions)
+            result.newest = max(filter(None, (result.newest, fold.newest)))
+            if fold.delay_seconds is None:
+                return {}
+            return {RefreshRequest(user_key): fold.delay_seconds}
+        return {}
+
+    def _fold(self, state: UserState, events: _Events) -> _Fold:
+        fold = _Fold(state)
+        deliberate = False
+        for record, event in events:
+            mark = Mark.of(self.epoch, record.sequence_number)
+            if mark <= state.mark:
+                continue
+            state.mark = mark
+            fold.handled += 1
+            fold.newest = record.arrived_at
+            outcome = apply(state.profile, event) if state.seen.add(event.event_id) else Outcome.DUPLICATE
+            fold.outcomes[_BOOK[outcome]] += 1
+            if outcome is Outcome.APPLIED:
+                deliberate |= event.event_type in DELIBERATE
+                fold.attributions.update(attribute(event, self.token_secret))
+        if deliberate:
+            fold.delay_seconds = self._claim_refresh(state)
+        return fold
+
+    def _claim_refresh(self, state: UserState) -> int | None:
+        """Decide when the user's list is rebuilt: now, or after the pause, or by one already queued."""
+        now = self.clock().timestamp()
+        pause = REFRESH_INTERVAL.total_seconds()
+        if state.refresh_due_at > now:
+            return None
+        if now - state.refresh_due_at < pause:
+            state.refresh_due_at = now + pause
+            return int(pause)
+        state.refresh_due_at = now
+        return 0
+
+    def _put_items(self, items: _Events, result: Projection) -> None:
+        if not items:
+            return
+        try:
+            self.catalog.put([(event.item, event.occurred_at) for _, event in items if event.item])
+        except Unavailable:
+            result.failed.append(items[0][0].sequence_number)
+        else:
+            result.outcomes["applied"] += len(items)
+
+    def _request(self, requests: dict[RefreshRequest, int], result: Projection) -> None:
+        """Queue refreshes; a lost one is made up for by the next read, which sees an old list."""
+        try:
+            self.refreshes.send(requests)
+        except Unavailable:
+            result.outcomes["refresh_lost"] += len(requests)

@@ -1,0 +1,103 @@
+"""HTTP at the edge: what API Gateway sends (payload version 2), what it gets back, errors in one place.
+
+Errors are problem details (RFC 9457) with a stable `code` and the request id.
+"""
+
+from base64 import b64decode
+from binascii import Error as Base64Error
+from collections.abc import Callable, Mapping
+from functools import wraps
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import unquote
+
+import msgspec
+
+from personalization.errors import InvalidInput, Unavailable
+from personalization.runtime.observability import logger
+
+Event = Mapping[str, Any]
+Response = dict[str, Any]
+Handler = Callable[[Event, Any], Response]
+_STATUS = {"body_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE}
+RETRY_AFTER_SECONDS = 1
+
+
+def respond(status: int, body: object, headers: Mapping[str, str] | None = None) -> Response:
+    """Build a JSON response."""
+    return {
+        "statusCode": int(status),
+        "headers": {"content-type": "application/json", **(headers or {})},
+        "body": msgspec.json.encode(body).decode(),
+    }
+
+
+def problem(status: HTTPStatus, code: str, detail: str, request_id: str) -> Response:
+    """Build a problem-details response."""
+    body = {
+        "type": "about:blank",
+        "title": status.phrase,
+        "status": int(status),
+        "detail": detail,
+        "code": code,
+        "request_id": request_id,
+    }
+    headers = {"content-type": "application/problem+json"}
+    if status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
+        headers["retry-after"] = str(RETRY_AFTER_SECONDS)
+    return respond(status, body, headers)
+
+
+def http_handler(handler: Handler) -> Handler:
+    """Turn what a handler raises into an answer: 4xx for bad input, 503 when a dependency is down."""
+
+    @wraps(handler)
+    def answer(event: Event, context: Any) -> Response:
+        request_id = getattr(context, "aws_request_id", "")
+        try:
+            return handler(event, context)
+        except InvalidInput as error:
+            status = _STATUS.get(error.code, HTTPStatus.BAD_REQUEST)
+            return problem(status, error.code, error.reason, request_id)
+        except Unavailable:
+            logger.exception("a dependency is unavailable")
+            return problem(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "try again", request_id)
+        except Exception:
+            logger.exception("unexpected error")
+            detail = "quote the request id when you report this"
+            return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", detail, request_id)
+
+    return answer
+
+
+def body_of(event: Event) -> bytes:
+    """Return the request body as bytes, decoded if API Gateway sent it as base64.
+
+    Raises
+    ------
+    InvalidInput
+        `invalid_body`: says base64 and isn't.
+    """
+    body = event.get("body") or ""
+    if not event.get("isBase64Encoded"):
+        return str(body).encode()
+    try:
+        return b64decode(body, validate=True)
+    except (Base64Error, ValueError):
+        raise InvalidInput("invalid_body", "the body is not valid base64") from None
+
+
+def header(event: Event, name: str) -> str | None:
+    """Return a request header; API Gateway sends names in lower case."""
+    value = event.get("headers", {}).get(name)
+    return str(value) if value else None
+
+
+def path_value(event: Event, name: str) -> str:
+    """Return a path parameter, percent-decoded."""
+    return unquote(str((event.get("pathParameters") or {}).get(name, "")))
+
+
+def query_values(event: Event) -> Mapping[str, str]:
+    """Return the query parameters; repeated ones arrive joined by commas."""
+    return event.get("queryStringParameters") or {}

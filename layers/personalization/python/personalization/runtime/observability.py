@@ -1,0 +1,30 @@
+"""One logger and one metrics buffer a process; service and namespace come from POWERTOOLS_* variables."""
+
+from collections.abc import Mapping
+
+from aws_lambda_powertools import Logger, Metrics, single_metric
+from aws_lambda_powertools.metrics import MetricUnit
+
+from personalization.names import Dimension, Metric
+
+logger = Logger()
+metrics = Metrics()
+
+
+def count(metric: Metric, value: float = 1) -> None:
+    """Add to a count of this function; written when the invocation ends."""
+    metrics.add_metric(name=metric, unit=MetricUnit.Count, value=value)
+
+
+def count_by(metric: Metric, dimensions: Mapping[Dimension, str], value: float = 1) -> None:
+    """Write a count under its own dimensions, and no others: each combination is a priced series."""
+    (first, first_value), *rest = dimensions.items()
+    with single_metric(name=metric, unit=MetricUnit.Count, value=value) as series:
+        series.add_dimension(first, first_value)
+        for name, dimension_value in rest:
+            series.add_dimension(name, dimension_value)
+
+
+def milliseconds(metric: Metric, value: float) -> None:
+    """Add a duration of this function."""
+    metrics.add_metric(name=metric, unit=MetricUnit.Milliseconds, value=value)

@@ -1,0 +1,14 @@
+"""What every test gets: a quiet Powertools, and no way to a real AWS account."""
+
+import os
+
+os.environ.update(
+    AWS_ACCESS_KEY_ID="testing",
+    AWS_SECRET_ACCESS_KEY="testing",
+    AWS_REGION="us-east-1",
+    AWS_DEFAULT_REGION="us-east-1",
+    POWERTOOLS_METRICS_NAMESPACE="Attune",
+    POWERTOOLS_SERVICE_NAME="tests",
+    POWERTOOLS_TRACE_DISABLED="true",
+)
+os.environ.pop("AWS_PROFILE", None)

@@ -1,0 +1,150 @@
+"""The reducer: order-free, exact, bounded."""
+
+from datetime import timedelta
+
+import pytest
+from factories import NOW, event
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from personalization.errors import InvalidInput
+from personalization.events import Event, EventType
+from personalization.ledger import SeenIds
+from personalization.profile_encoding import decode, encode
+from personalization.profiles import (
+    MAX_RECENT,
+    Outcome,
+    Profile,
+    apply,
+    at_seconds,
+    item_hash,
+    segment_of,
+)
+
+USER_TYPES = [kind for kind in EventType if kind is not EventType.ITEM_UPSERTED]
+
+
+@st.composite
+def events(draw: st.DrawFn) -> Event:
+    """Any event of a user, of a small world so that items, times and ids collide."""
+    kind = draw(st.sampled_from(USER_TYPES))
+    happened = NOW - timedelta(hours=draw(st.integers(0, 24 * 50)))
+    fields = {
+        "event_id": f"e{draw(st.integers(0, 10_000))}",
+        "occurred_at": happened,
+        "received_at": happened + timedelta(days=draw(st.sampled_from([0, 0, 1, 6, 8]))),
+        "surface": draw(st.sampled_from([None, "home", "cart", "product", "search", "mail", "deals"])),
+        "bot": draw(st.integers(0, 9)) == 0,
+    }
+    if kind is EventType.IMPRESSION:
+        fields["item_ids"] = draw(st.lists(st.integers(0, 90).map("sku-{}".format), min_size=1, max_size=8))
+    elif kind is EventType.CONSENT_CHANGED:
+        fields["consent"] = draw(st.sampled_from(["none", "functional"]))
+    elif kind is EventType.USER_UPSERTED:
+        name = draw(st.sampled_from("abcdefghijklm"))
+        fields["attributes"] = {name: draw(st.sampled_from("xyz"))}
+    if kind in (EventType.RATING, EventType.DWELL, EventType.PURCHASE):
+        fields["value"] = draw(st.sampled_from([0.5, 1.0, 4.99, 5.0]))
+    return event(kind, f"sku-{draw(st.integers(0, 400))}", **fields)
+
+
+def fold(stream: list[Event]) -> Profile:
+    profile = Profile()
+    for one in stream:
+        apply(profile, one)
+    return profile
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(events(), max_size=300), st.randoms(use_true_random=False))
+def test_any_order_of_events_ends_in_the_same_bytes(stream: list[Event], random) -> None:
+    shuffled = list(stream)
+    random.shuffle(shuffled)
+    assert encode(fold(shuffled)) == encode(fold(stream))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(events(), max_size=200), st.integers(1, 20))
+def test_storing_between_batches_equals_one_pass(stream: list[Event], batch: int) -> None:
+    live = encode(Profile())
+    for start in range(0, len(stream), batch):
+        profile = decode(live)
+        for one in stream[start : start + batch]:
+            apply(profile, one)
+        live = encode(profile)
+    assert live == encode(fold(stream))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(events(), min_size=1, max_size=30, unique_by=lambda one: one.event_id), st.data())
+def test_repeated_events_within_the_window_change_nothing(stream: list[Event], data: st.DataObject) -> None:
+    repeats = data.draw(st.lists(st.sampled_from(stream), max_size=30))
+    profile, seen = Profile(), SeenIds()
+    for one in [*stream, *repeats]:
+        if seen.add(one.event_id):
+            apply(profile, one)
+    assert encode(profile) == encode(fold(stream))
+
+
+def test_a_heavy_user_keeps_the_newest_acts_and_stays_below_four_kilobytes() -> None:
+    stream = [
+        event("purchase", f"article-number-{n:05}", occurred_at=NOW + timedelta(minutes=n), value=9.99)
+        for n in range(2_000)
+    ]
+    stream += [event("impression", item_ids=(f"sku-{n}",), occurred_at=NOW) for n in range(500)]
+    stored = encode(fold(stream))
+    profile = decode(stored)
+    assert next(iter(profile.recent)) == "article-number-01999"
+    assert len(profile.recent) == MAX_RECENT
+    assert profile.spent_cents == 2_000 * 999
+    assert len(stored) < 4_096
+
+
+def test_a_late_event_changes_nothing() -> None:
+    profile = Profile()
+    outcome = apply(profile, event(received_at=NOW + timedelta(days=7, seconds=1)))
+    assert outcome is Outcome.LATE
+    assert profile == Profile()
+
+
+def test_an_event_exactly_at_the_late_window_counts() -> None:
+    assert apply(Profile(), event(received_at=NOW + timedelta(days=7))) is Outcome.APPLIED
+
+
+def test_a_bots_event_changes_nothing() -> None:
+    profile = Profile()
+    assert apply(profile, event(bot=True)) is Outcome.BOT
+    assert profile == Profile()
+
+
+def test_only_deliberate_acts_raise_the_revision() -> None:
+    profile = fold([event("impression"), event("view"), event("dwell", value=3.0), event("click")])
+    assert profile.revision == 1
+
+
+def test_bought_and_rated_items_are_owned() -> None:
+    profile = fold([event("purchase", "a"), event("rating", "b", value=1.0), event("click", "c")])
+    assert profile.owned == {item_hash("a"): at_seconds(NOW), item_hash("b"): at_seconds(NOW)}
+
+
+def test_the_latest_word_on_country_and_consent_wins() -> None:
+    later = NOW + timedelta(seconds=1)
+    profile = fold(
+        [
+            event("user_upserted", None, attributes={"country": "FR"}, occurred_at=later),
+            event("user_upserted", None, attributes={"country": "DE"}),
+            event("consent_changed", None, consent="none", occurred_at=later),
+            event("consent_changed", None, consent="personalization"),
+        ]
+    )
+    assert profile.attribute("country") == "FR"
+    assert profile.consent == (at_seconds(later), "none")
+
+
+def test_a_profile_of_an_unknown_format_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="invalid_profile"):
+        decode(b"\x91\x01")
+
+
+def test_a_segment_is_named_by_country_and_device() -> None:
+    assert segment_of("de", "mobile") == "country=DE,device=mobile"
+    assert segment_of(None, None) == "country=any,device=any"

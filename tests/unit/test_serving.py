@@ -1,0 +1,165 @@
+"""The read path: the right list, the right rung of the ladder, one call."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+import msgspec
+import pytest
+from factories import NOW, event, listed
+from personalization import keys
+from personalization.adapters.memory import MemoryRefreshQueue, MemoryTable
+from personalization.experiments import packaged_definitions
+from personalization.keys import Key
+from personalization.ledger import Mark
+from personalization.lists import encode_list
+from personalization.names import Source
+from personalization.ports import ActiveModel, RefreshRequest, Snapshot
+from personalization.profile_encoding import encode
+from personalization.profiles import Profile, apply
+from personalization.serving import CACHE_SECONDS, Query, Recommendations, Recommender, shared_list
+from personalization.tokens import verify
+
+QUERY = Query(user_key="user-1", surface="home", limit=3)
+
+
+@dataclass
+class CountingTable(MemoryTable):
+    """Counts the calls a request costs."""
+
+    calls: int = 0
+
+    def read(self, keys_wanted: Sequence[Key]) -> Snapshot:
+        self.calls += 1
+        return super().read(keys_wanted)
+
+
+@dataclass
+class Shop:
+    """A published model, and a recommender in front of it."""
+
+    table: CountingTable = field(default_factory=CountingTable)
+    queue: MemoryRefreshQueue = field(default_factory=MemoryRefreshQueue)
+    now: datetime = NOW
+
+    def __post_init__(self) -> None:
+        self.recommender = Recommender(
+            store=self.table,
+            refreshes=self.queue,
+            definitions=packaged_definitions(),
+            token_secret=b"secret",
+            clock=lambda: self.now,
+            new_id=lambda: "new-list",
+        )
+
+    def publish(self, *, version: str = "v1", **shared: list[str]) -> "Shop":
+        self.table.activate(ActiveModel(version=version, previous=None, published_at=0))
+        for name, items in shared.items():
+            key = keys.segment_key(name.replace("__", "=").replace("_and_", ","), version=version)
+            self.table.lists[key] = encode_list(listed(*items, version=version))
+        return self
+
+    def own_list(self, *items: str, revision: int = 0, version: str = "v1") -> None:
+        ranker = packaged_definitions().treatment("user-1", "home").variant.ranker
+        key = keys.list_key("user-1", surface="home", ranker=ranker, version=version)
+        self.table.lists[key] = encode_list(listed(*items, version=version, ranker=ranker, revision=revision))
+
+    def acts(self, *acts: tuple[str, str]) -> None:
+        profile = Profile()
+        for kind, item in acts:
+            apply(profile, event(kind, item))
+        self.table.states["user-1"] = (encode(profile), b"", Mark.of(1, "1"), 0.0)
+
+    def ask(self, query: Query = QUERY) -> Recommendations:
+        return self.recommender.recommend(query)
+
+
+def shown(answer: Recommendations) -> list[str]:
+    return [item.item_id for item in answer.items]
+
+
+def test_the_users_own_list_is_served_in_order() -> None:
+    shop = Shop().publish(popular=["p"])
+    shop.own_list("a", "b", "c", "d")
+    answer = shop.ask()
+    assert (shown(answer), answer.source, answer.model_version) == (["a", "b", "c"], Source.LIST, "v1")
+
+
+def test_a_list_older_than_the_latest_act_is_served_and_a_refresh_queued() -> None:
+    shop = Shop().publish(popular=["p"])
+    shop.own_list("a", revision=0)
+    shop.acts(("click", "x"))
+    assert shop.ask().source is Source.STALE_LIST
+    assert shop.queue.requests == [(RefreshRequest("user-1", ("home",)), 0)]
+
+
+def test_bought_disliked_excluded_and_unavailable_items_are_left_out() -> None:
+    shop = Shop().publish(popular=["p"])
+    shop.own_list("bought", "rated", "disliked", "excluded", "gone", "a", "b", revision=9)
+    shop.acts(("purchase", "bought"), ("rating", "rated"), ("dislike", "disliked"))
+    shop.table.unavailable = {"gone"}
+    assert shown(shop.ask(replace(QUERY, exclude=frozenset({"excluded"})))) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("shared", "source"),
+    [
+        (
+            {"country__DE_and_device__mobile": ["s"], "trending": ["t"], "popular": ["p"]},
+            Source.SEGMENT,
+        ),
+        ({"trending": ["t"], "popular": ["p"]}, Source.TRENDING),
+        ({"popular": ["p"]}, Source.POPULAR),
+        ({}, Source.NONE),
+    ],
+)
+def test_a_new_user_gets_the_best_rung_there_is(shared: dict[str, list[str]], source: Source) -> None:
+    answer = Shop().publish(**shared).ask(replace(QUERY, country="de", device="mobile"))
+    assert answer.source is source
+    assert shown(answer) == [source.value[0]] * (source is not Source.NONE)
+
+
+def test_before_the_first_publish_the_answer_is_empty_and_says_so() -> None:
+    answer = Shop().ask()
+    assert (answer.items, answer.source, answer.model_version) == ([], Source.NONE, None)
+
+
+def test_a_request_costs_one_call_once_the_process_is_warm() -> None:
+    shop = Shop().publish(popular=["p"], trending=["t"])
+    shop.ask()
+    shop.table.calls = 0
+    for second in range(40):
+        shop.now = NOW + timedelta(seconds=second)
+        shop.ask()
+    assert shop.table.calls == 40
+
+
+def test_a_published_version_is_served_within_the_cache_time() -> None:
+    shop = Shop().publish(popular=["old"])
+    assert shown(shop.ask()) == ["old"]
+    shop.publish(version="v2", popular=["new"])
+    assert shown(shop.ask()) == ["old"]
+    shop.now += timedelta(seconds=CACHE_SECONDS)
+    assert shown(shop.ask()) == ["old"]
+    assert shown(shop.ask()) == ["new"]
+
+
+def test_the_receipt_names_the_list_its_user_and_what_was_shown() -> None:
+    shop = Shop().publish(popular=["p"])
+    shop.own_list("a", "b")
+    answer = shop.ask()
+    receipt = verify(b"secret", answer.recommendation_id, user_key="user-1", now=NOW)
+    assert receipt.covers("a")
+    assert receipt.assignments == answer.assignments
+    assert receipt.list_id == "list-1"
+
+
+def test_shared_lists_leave_out_what_is_not_available() -> None:
+    shop = Shop().publish(trending=["a", "gone", "b"])
+    shop.table.unavailable = {"gone"}
+    items, version = shared_list(
+        keys.TRENDING, store=shop.table, shared=shop.recommender.shared, limit=5, now=NOW
+    )
+    assert [item.item_id for item in items] == ["a", "b"]
+    assert version == "v1"
+    assert msgspec.to_builtins(items[0]) == {"item_id": "a", "score": 1.0}
