@@ -17,6 +17,8 @@ from personalization.names import Ranker
 
 POPULAR: Final = "popular"
 TRENDING: Final = "trending"
+MANIFEST: Final = "manifest.json"
+"""Names the files of a published model; written last."""
 
 
 class Key(NamedTuple):

@@ -1,0 +1,28 @@
+"""Wiring of `refresh_recommendations`, once per container."""
+
+from functools import cache
+
+import boto3
+from personalization.adapters.dynamodb import DynamoListStore, DynamoProfileStore
+from personalization.experiments import packaged_definitions
+from personalization.refreshing import Refresher
+from personalization.runtime.clock import new_id, now
+from personalization.runtime.settings import load_settings
+
+from functions.refresh_recommendations.models import ModelCache
+from functions.refresh_recommendations.settings import Settings
+
+
+@cache
+def refresher() -> Refresher:
+    """Build the clients; the model is fetched with the first request."""
+    settings = load_settings(Settings)
+    table = boto3.client("dynamodb")
+    return Refresher(
+        profiles=DynamoProfileStore(table, settings.table_name),
+        lists=DynamoListStore(table, settings.table_name),
+        model=ModelCache(boto3.client("s3"), settings.model_bucket).load,
+        definitions=packaged_definitions(),
+        clock=now,
+        new_id=new_id,
+    )

@@ -1,0 +1,97 @@
+"""Carries a step's channels between S3 and SageMaker's folders, so that the job sees only files.
+
+A channel is a prefix of a bucket on one side and a folder below the root on the other.
+"""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from personalization.keys import run_prefix
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_THREADS: Final = 8
+
+
+@dataclass(frozen=True)
+class Channel:
+    """A prefix of a bucket and its folder, relative to the job's root."""
+
+    bucket: str
+    prefix: str
+    folder: str
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """What a step reads and writes."""
+
+    inputs: Sequence[Channel]
+    outputs: Sequence[Channel]
+
+
+def wiring(step: str, *, run_id: str, lake_bucket: str, model_bucket: str) -> Wiring:
+    """Return the channels of a step, in the folders SageMaker would use for it.
+
+    Raises
+    ------
+    KeyError
+        There is no such step.
+    """
+
+    def run(name: str, folder: str) -> Channel:
+        return Channel(model_bucket, run_prefix(run_id, name), folder)
+
+    events = Channel(lake_bucket, "events/", "processing/input/events")
+    dataset = run("dataset", "processing/input/dataset")
+    model = run("model", "processing/input/model")
+    report = run("report", "processing/input/report")
+    lists = run("lists", "processing/input/lists")
+    steps = {
+        "prepare": Wiring([events], [run("dataset", "processing/output/dataset")]),
+        "train": Wiring([run("dataset", "input/data/dataset")], [run("model", "model")]),
+        "evaluate": Wiring([dataset, model], [run("report", "processing/output/report")]),
+        "rank": Wiring([dataset, model], [run("lists", "processing/output/lists")]),
+        "publish": Wiring([model, report, lists], []),
+    }
+    return steps[step]
+
+
+def download(client: "S3Client", channel: Channel, root: Path) -> int:
+    """Copy a channel's objects into its folder; return how many there were."""
+    folder = root / channel.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    names = list(_keys(client, channel))
+
+    def fetch(key: str) -> None:
+        target = folder / key.removeprefix(channel.prefix)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        client.download_file(channel.bucket, key, str(target))
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        list(pool.map(fetch, names))
+    return len(names)
+
+
+def upload(client: "S3Client", channel: Channel, root: Path) -> int:
+    """Copy a folder's files under the channel's prefix; return how many there were."""
+    folder = root / channel.folder
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+
+    def send(path: Path) -> None:
+        client.upload_file(str(path), channel.bucket, channel.prefix + str(path.relative_to(folder)))
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        list(pool.map(send, files))
+    return len(files)
+
+
+def _keys(client: "S3Client", channel: Channel) -> Iterator[str]:
+    for page in client.get_paginator("list_objects_v2").paginate(
+        Bucket=channel.bucket, Prefix=channel.prefix
+    ):
+        yield from (found["Key"] for found in page.get("Contents", []))

@@ -1,0 +1,13 @@
+"""Environment of `run_training_step`."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The lake, the bucket of runs and models, the table to publish into, and the refresh queue."""
+
+    lake_bucket: str
+    model_bucket: str
+    table_name: str
+    refresh_queue_url: str

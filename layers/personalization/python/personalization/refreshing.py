@@ -1,0 +1,107 @@
+"""Rebuilding a user's lists after an act: live profile in, fresh list out.
+
+Coalesced by revision: a request whose lists are as new as the profile, because another request for the same
+user came first, costs reads only.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+from personalization import keys
+from personalization.experiments import Definitions
+from personalization.keys import Key
+from personalization.lists import STORED_ITEMS, ListItem, RecommendationList
+from personalization.names import DEFAULT_SURFACE, Ranker
+from personalization.ports import ListStore, ProfileStore, RefreshRequest
+from personalization.profiles import Profile, at_seconds
+
+LIST_LIFETIME: Final = timedelta(days=14)
+
+
+class ListBuilder(Protocol):
+    """A loaded model: candidates, features, ranking."""
+
+    @property
+    def version(self) -> str:
+        """The model's version."""
+        ...
+
+    def recommend(
+        self, profiles: Sequence[Profile], *, ranker: Ranker, now: datetime, limit: int
+    ) -> list[tuple[ListItem, ...]]:
+        """Rank items for each profile, best first; nothing they bought or rated."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Refresher:
+    """Rebuilds lists with the model in service.
+
+    Parameters
+    ----------
+    model
+        Gives the loaded model of a version; loading a new one may take seconds.
+    """
+
+    profiles: ProfileStore
+    lists: ListStore
+    model: Callable[[str], ListBuilder]
+    definitions: Definitions
+    clock: Callable[[], datetime]
+    new_id: Callable[[], str]
+
+    def refresh(self, request: RefreshRequest) -> int:
+        """Rebuild what is out of date; return how many lists were written.
+
+        Cost: two reads, one ranking and one write a list. Without a published model nothing happens.
+        """
+        active = self.lists.read([keys.ACTIVE_MODEL]).active
+        if active is None:
+            return 0
+        profile = self.profiles.load([request.user_key])[request.user_key].profile
+        wanted = dict(self._wanted(request, profile, active.version))
+        stored = self.lists.read(list(wanted)).lists
+        written = 0
+        for key, ranker in wanted.items():
+            known = stored.get(key)
+            if known is None or known.revision < profile.revision:
+                fresh = build_list(
+                    self.model(active.version),
+                    profile,
+                    ranker=ranker,
+                    now=self.clock(),
+                    list_id=self.new_id(),
+                )
+                written += self.lists.write_list(
+                    key, fresh, expires_at=at_seconds(self.clock() + LIST_LIFETIME)
+                )
+        return written
+
+    def _wanted(
+        self, request: RefreshRequest, profile: Profile, version: str
+    ) -> Iterator[tuple[Key, Ranker]]:
+        for surface in surfaces_of(profile, request.surfaces):
+            ranker = self.definitions.treatment(request.user_key, surface).variant.ranker
+            yield keys.list_key(request.user_key, surface=surface, ranker=ranker, version=version), ranker
+
+
+def surfaces_of(profile: Profile, asked: Sequence[str] = ()) -> tuple[str, ...]:
+    """Surfaces to keep lists for: those asked for, else those seen lately, else the default one."""
+    return tuple(asked) or tuple(profile.surfaces) or (DEFAULT_SURFACE,)
+
+
+def build_list(
+    model: ListBuilder, profile: Profile, *, ranker: Ranker, now: datetime, list_id: str
+) -> RecommendationList:
+    """Rank one user's list as it is stored."""
+    (items,) = model.recommend([profile], ranker=ranker, now=now, limit=STORED_ITEMS)
+    return RecommendationList(
+        list_id=list_id,
+        model_version=model.version,
+        ranker=ranker,
+        revision=profile.revision,
+        built_at=at_seconds(now),
+        items=items,
+    )

@@ -1,0 +1,98 @@
+"""A deployed fast loop on moto: table, stream, buckets, queue, secrets, and the handlers wired to them."""
+
+import json
+from base64 import b64encode
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import boto3
+import pytest
+from contracts.conftest import TABLE, create_table
+from moto import mock_aws
+
+CONTEXT = SimpleNamespace(
+    function_name="f", memory_limit_in_mb=128, invoked_function_arn="arn", aws_request_id="request-1"
+)
+
+
+@dataclass
+class Platform:
+    """Calls handlers as AWS does."""
+
+    queue_url: str
+
+    def request(self, handler: Any, **event: Any) -> tuple[int, dict[str, Any]]:
+        response = handler({"headers": {}, **event}, CONTEXT)
+        return response["statusCode"], json.loads(response["body"])
+
+    def stream_batch(self) -> dict[str, Any]:
+        """Everything in the stream, as one invocation."""
+        client = boto3.client("kinesis")
+        shard = client.list_shards(StreamName="events")["Shards"][0]["ShardId"]
+        iterator = client.get_shard_iterator(
+            StreamName="events", ShardId=shard, ShardIteratorType="TRIM_HORIZON"
+        )["ShardIterator"]
+        return {
+            "Records": [
+                {
+                    "eventID": f"{shard}:{row['SequenceNumber']}",
+                    "kinesis": {
+                        "sequenceNumber": row["SequenceNumber"],
+                        "partitionKey": row["PartitionKey"],
+                        "data": b64encode(row["Data"]).decode(),
+                        "approximateArrivalTimestamp": row["ApproximateArrivalTimestamp"].timestamp(),
+                    },
+                }
+                for row in client.get_records(ShardIterator=iterator, Limit=10_000)["Records"]
+            ]
+        }
+
+    def queued(self) -> list[dict[str, Any]]:
+        messages = boto3.client("sqs").receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=10)
+        return [json.loads(row["Body"]) for row in messages.get("Messages", [])]
+
+
+@pytest.fixture
+def platform(monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
+    with mock_aws():
+        create_table(boto3.client("dynamodb"))
+        boto3.client("kinesis").create_stream(StreamName="events", ShardCount=1)
+        for bucket in ("lake", "models"):
+            boto3.client("s3").create_bucket(Bucket=bucket)
+        url = boto3.client("sqs").create_queue(QueueName="refreshes")["QueueUrl"]
+        secrets = boto3.client("secretsmanager")
+        arns = {
+            name: secrets.create_secret(Name=name, SecretString=f"{name}-secret")["ARN"]
+            for name in ("user-key", "token")
+        }
+        settings = {
+            "TABLE_NAME": TABLE,
+            "STREAM_NAME": "events",
+            "LAKE_BUCKET": "lake",
+            "QUARANTINE_BUCKET": "lake",
+            "MODEL_BUCKET": "models",
+            "REFRESH_QUEUE_URL": url,
+            "USER_KEY_SECRET_ARN": arns["user-key"],
+            "TOKEN_SECRET_ARN": arns["token"],
+        }
+        for name, value in settings.items():
+            monkeypatch.setenv(name, value)
+        yield Platform(url)
+        _forget_clients()
+
+
+def _forget_clients() -> None:
+    """Drop what the functions keep per container."""
+    import sys
+
+    for name, module in list(sys.modules.items()):
+        if name.startswith("functions.") and name.endswith(".dependencies"):
+            _clear(module)
+
+
+def _clear(module: ModuleType) -> None:
+    for value in vars(module).values():
+        if hasattr(value, "cache_clear") and getattr(value, "__module__", "") == module.__name__:
+            value.cache_clear()

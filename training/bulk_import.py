@@ -1,0 +1,208 @@
+"""Move history in: old events and the catalogue, into lake and table alike, by the live reducer.
+
+``python -m training.bulk_import --events FILE... --items FILE --table T --lake-bucket B
+--user-key-secret-arn ARN``
+
+An imported event was received when it happened. Each user's mark remembers how far an import came, as
+(import number, line): running the same import again, or after a crash, changes nothing. Cost: one pass over
+the events, one read and one conditional write a user and chunk, one object a chunk. Memory: one chunk.
+"""
+
+import argparse
+import gzip
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache, partial
+from hashlib import blake2b
+from itertools import batched, chain
+from pathlib import Path
+from typing import Final
+
+import boto3
+import msgspec
+from crawleruseragents import is_crawler
+from personalization.adapters.dynamodb import DynamoCatalog, DynamoProfileStore
+from personalization.adapters.s3 import S3Archive
+from personalization.adapters.secrets import read_secret
+from personalization.archiving import LakeLine, pack
+from personalization.errors import InvalidInput
+from personalization.events import (
+    Event,
+    Item,
+    accept,
+    decode_client_event,
+    decode_item,
+    encode_event,
+    upsert_item,
+)
+from personalization.identity import user_key
+from personalization.keys import imported_object
+from personalization.ledger import Mark
+from personalization.ports import Archive, Catalog, ProfileStore, UserState
+from personalization.profiles import Outcome, apply
+from rich.console import Console
+from rich.progress import track
+
+CHUNK_EVENTS: Final = 100_000
+_WRITERS: Final = 8
+Numbered = tuple[int, Event]
+
+
+@dataclass
+class ImportReport:
+    """What became of the lines: read = rejected + applied + duplicate + filtered + passed over."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def read(self) -> int:
+        """Lines read."""
+        return sum(self.outcomes.values())
+
+
+@dataclass(frozen=True)
+class Importer:
+    """Folds history into profiles and writes it to the lake.
+
+    Parameters
+    ----------
+    number
+        1 to 999,999,999. More history later needs a higher number, so that it is told from a
+        repetition; all of them lie below any stream's epoch, so live events come after.
+    arrived_at
+        The day of the lake that the import is filed under.
+    """
+
+    profiles: ProfileStore
+    catalog: Catalog
+    lake: Archive
+    secret: bytes
+    number: int
+    arrived_at: datetime
+    is_bot: Callable[[str], bool]
+
+    def events(self, lines: Iterable[bytes], report: ImportReport) -> None:
+        """Import client events, one JSON object a line; broken lines are counted with their reason."""
+        for chunk in batched(self._parse(lines, report), CHUNK_EVENTS, strict=False):
+            self._write_lake((f"{number:012d}", event) for number, event in chunk)
+            self._fold(chunk, report)
+
+    def items(self, lines: Iterable[bytes], report: ImportReport) -> None:
+        """Import the catalogue, one JSON object a line."""
+        for chunk in batched(self._parse_items(lines, report), CHUNK_EVENTS, strict=False):
+            self._write_lake(
+                (item.item_id, upsert_item(item, event_id=item.item_id, received_at=self.arrived_at))
+                for item in chunk
+            )
+            shards = [chunk[start::_WRITERS] for start in range(_WRITERS)]
+            with ThreadPoolExecutor(_WRITERS) as pool:
+                list(pool.map(self._put_items, filter(None, shards)))
+            report.outcomes["items"] += len(chunk)
+
+    def _put_items(self, items: Sequence[Item]) -> None:
+        self.catalog.put([(item, self.arrived_at) for item in items])
+
+    def _parse(self, lines: Iterable[bytes], report: ImportReport) -> Iterator[Numbered]:
+        key_of = cache(partial(user_key, self.secret))
+        for number, line in enumerate(lines, 1):
+            try:
+                sent = decode_client_event(line)
+                received_at = min(sent.occurred_at, self.arrived_at)
+                event = accept(
+                    sent, user_key=key_of(sent.user_id), received_at=received_at, is_bot=self.is_bot
+                )
+            except InvalidInput as error:
+                report.outcomes["rejected"] += 1
+                report.reasons[error.code] += 1
+            else:
+                yield number, event
+
+    def _parse_items(self, lines: Iterable[bytes], report: ImportReport) -> Iterator[Item]:
+        for line in lines:
+            try:
+                yield decode_item(line)
+            except InvalidInput as error:
+                report.outcomes["rejected"] += 1
+                report.reasons[error.code] += 1
+
+    def _write_lake(self, numbered: Iterable[tuple[str, Event]]) -> None:
+        """Write one object named by its content; readers know a line again by import and place in it."""
+        body = pack(
+            LakeLine(f"import-{self.number}-{place}", self.arrived_at, msgspec.Raw(encode_event(event)))
+            for place, event in numbered
+        )
+        digest = blake2b(body, digest_size=16).hexdigest()
+        self.lake.put(imported_object(self.arrived_at, digest=digest), body)
+
+    def _fold(self, chunk: Sequence[Numbered], report: ImportReport) -> None:
+        by_user: dict[str, list[Numbered]] = {}
+        for number, event in chunk:
+            by_user.setdefault(event.user_key, []).append((number, event))
+        states = self.profiles.load(by_user)
+
+        def write(user: str) -> Counter[str]:
+            outcomes = self._fold_user(states[user], by_user[user])
+            if outcomes["passed_over"] < len(by_user[user]):
+                self.profiles.save(user, states[user], now=self.arrived_at)
+            return outcomes
+
+        with ThreadPoolExecutor(_WRITERS) as pool:
+            for outcomes in pool.map(write, by_user):
+                report.outcomes.update(outcomes)
+
+    def _fold_user(self, state: UserState, events: Sequence[Numbered]) -> Counter[str]:
+        outcomes: Counter[str] = Counter()
+        for number, event in events:
+            mark = Mark.of(self.number, str(number))
+            if mark <= state.mark:
+                outcomes["passed_over"] += 1
+                continue
+            state.mark = mark
+            outcome = apply(state.profile, event) if state.seen.add(event.event_id) else Outcome.DUPLICATE
+            filtered = outcome in (Outcome.BOT, Outcome.LATE)
+            outcomes["filtered" if filtered else outcome.value] += 1
+        return outcomes
+
+
+def lines_of(path: Path) -> Iterator[bytes]:
+    """Yield the lines of a JSONL file, gzipped if its name ends in ``.gz``."""
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        yield from file
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run an import and print its report."""
+    parser = argparse.ArgumentParser(prog="python -m training.bulk_import")
+    parser.add_argument("--events", type=Path, nargs="+", default=[], help="JSONL of client events")
+    parser.add_argument("--items", type=Path, help="JSONL of catalogue items")
+    parser.add_argument("--table", required=True)
+    parser.add_argument("--lake-bucket", required=True)
+    parser.add_argument("--user-key-secret-arn", required=True)
+    parser.add_argument("--number", type=int, default=1, help="raise it to import more history later")
+    arguments = parser.parse_args(argv)
+    table = boto3.client("dynamodb")
+    importer = Importer(
+        profiles=DynamoProfileStore(table, arguments.table),
+        catalog=DynamoCatalog(table, arguments.table),
+        lake=S3Archive(boto3.client("s3"), arguments.lake_bucket),
+        secret=read_secret(boto3.client("secretsmanager"), arguments.user_key_secret_arn),
+        number=arguments.number,
+        arrived_at=datetime.now(UTC),
+        is_bot=cache(is_crawler),
+    )
+    report = ImportReport()
+    console = Console(stderr=True)
+    if arguments.items:
+        importer.items(track(lines_of(arguments.items), "catalogue", console=console), report)
+    events = chain.from_iterable(lines_of(path) for path in arguments.events)
+    importer.events(track(events, "history", console=console), report)
+    console.print({**report.outcomes, "reasons": dict(report.reasons)})
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
