@@ -7,9 +7,11 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
+from personalization.runtime.observability import logger
+
 from functions.run_training_step.channels import download, upload, wiring
 from functions.run_training_step.dependencies import dependencies
-from personalization.runtime.observability import logger
+from functions.run_training_step.settings import Settings
 
 
 class StepFailedError(RuntimeError):
@@ -29,8 +31,10 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:  # noqa: 
     root = Path(mkdtemp(prefix="step-"))
     try:
         for channel in wires.inputs:
-            logger.info("fetched", step=step, prefix=channel.prefix, files=download(deps.objects, channel, root))
-        run_job(step, [*arguments(event), "--root", str(root)])
+            logger.info(
+                "fetched", step=step, prefix=channel.prefix, files=download(deps.objects, channel, root)
+            )
+        run_job(step, [*arguments(event, deps.settings), "--root", str(root)])
         for channel in wires.outputs:
             logger.info("stored", step=step, prefix=channel.prefix, files=upload(deps.objects, channel, root))
     finally:
@@ -38,13 +42,15 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:  # noqa: 
     return {"step": step, "shards": list(range(shard_count))} if step == "prepare" else {"step": step}
 
 
-def arguments(event: Mapping[str, Any]) -> list[str]:
+def arguments(event: Mapping[str, Any], settings: Settings) -> list[str]:
     """Return the job's command line for an event."""
     line = ["--now", event["now"]]
     if event["step"] == "rank":
         line += ["--shard", str(event["shard"]), "--shard-count", str(event["shard_count"])]
     if event["step"] == "train":
         line += ["--version", event["run_id"]]
+    if event["step"] == "publish":
+        line += ["--table", settings.table_name, "--model-bucket", settings.model_bucket]
     return line
 
 

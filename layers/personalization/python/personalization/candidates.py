@@ -1,0 +1,214 @@
+"""Candidates: for each user of a block, the items worth ranking, with every source's score and rank.
+
+A source scores items for a user's history by one sparse product and offers its best; the union is ranked.
+Cost for a block: linear in its history times `NEIGHBOURS`, whatever the size of the catalogue.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from personalization.events import EventType
+from personalization.model_tables import Floats, Ints, Tables, strongest
+from personalization.profiles import CODES, Profile
+
+SOURCES: Final = ("covisitation", "transition", "content", "popular", "trending")
+OFFERED: Final = {"covisitation": 120, "transition": 80, "content": 60, "popular": 40, "trending": 20}
+"""How many items a source offers a user."""
+HISTORY_DECAY: Final = 0.85
+"""Weight of a history item against the one after it."""
+LAST_ITEMS: Final = 2
+"""How many of the latest items the transitions start from."""
+LOW_RATING_TENTHS: Final = 25
+"""A rating of 2.5 or less is no reason to show more of the same."""
+
+ACT_WEIGHTS: Final = {
+    EventType.VIEW: 0.5,
+    EventType.CLICK: 1.0,
+    EventType.DWELL: 1.0,
+    EventType.LIKE: 2.0,
+    EventType.RATING: 2.0,
+    EventType.ADD_TO_CART: 2.0,
+    EventType.PURCHASE: 3.0,
+}
+"""What an act says for its item."""
+WEIGHT_OF_CODE: Final = {CODES[kind]: weight for kind, weight in ACT_WEIGHTS.items()}
+_RATING_CODE: Final = CODES[EventType.RATING]
+
+
+@dataclass(frozen=True)
+class History:
+    """The histories of a block of *b* users over a catalogue of *n* items.
+
+    Attributes
+    ----------
+    weights
+        (b, n) sparse: each known item's weight, decayed by its place from the newest.
+    last
+        (b, n) sparse: the same of the latest `LAST_ITEMS` only.
+    excluded
+        (b, n) sparse of ones: items never to be recommended to the user.
+    newest
+        (b,) row of the newest known item, -1 for none.
+    """
+
+    weights: sparse.csr_array
+    last: sparse.csr_array
+    excluded: sparse.csr_array
+    newest: Ints
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """*c* candidates of a block of *b* users, ordered by user and then by item row.
+
+    Attributes
+    ----------
+    user, item
+        (c,), place in the block and row in the tables.
+    score, rank
+        (c, len(SOURCES)); NaN where the source does not offer the item. Ranks start at 1.
+    users
+        *b*.
+    """
+
+    user: Ints
+    item: Ints
+    score: Floats
+    rank: Floats
+    users: int
+
+    @property
+    def group_sizes(self) -> Ints:
+        """(b,), candidates of each user."""
+        return np.bincount(self.user, minlength=self.users)
+
+
+def is_positive(code: int, tenths: int) -> bool:
+    """Whether an act says that the user likes the item; a low rating does not."""
+    return code in WEIGHT_OF_CODE and not (code == _RATING_CODE and tenths <= LOW_RATING_TENTHS)
+
+
+def history_of(profiles: Sequence[Profile], tables: Tables, *, repeat: bool = False) -> History:
+    """Look up the profiles' recent acts in the tables; items the tables don't know are passed over.
+
+    Excluded are items the user has acted on lately, bought, rated or disliked (with `repeat` only the
+    disliked), and unavailable ones are left to the caller.
+    """
+    known: list[tuple[int, int, float, int]] = []
+    excluded: list[tuple[int, int]] = []
+    newest = np.full(len(profiles), -1, dtype=np.int64)
+    for user, profile in enumerate(profiles):
+        place = 0
+        for item_id, (_, code, tenths) in _newest_first(profile):
+            row = tables.index.get(item_id)
+            if row is None:
+                continue
+            if not repeat:
+                excluded.append((user, row))
+            if is_positive(code, tenths):
+                known.append((user, row, WEIGHT_OF_CODE[code] * HISTORY_DECAY**place, place))
+                newest[user] = row if place == 0 else newest[user]
+                place += 1
+        excluded += _never(user, profile, tables, repeat=repeat)
+    shape = (len(profiles), len(tables.items))
+    return History(
+        weights=_matrix([(user, row, weight) for user, row, weight, _ in known], shape),
+        last=_matrix(
+            [(user, row, weight) for user, row, weight, place in known if place < LAST_ITEMS], shape
+        ),
+        excluded=_matrix([(user, row, 1.0) for user, row in set(excluded)], shape),
+        newest=newest,
+    )
+
+
+def _newest_first(profile: Profile) -> list[tuple[str, tuple[int, int, int]]]:
+    return sorted(profile.recent.items(), key=lambda entry: (entry[1], entry[0]), reverse=True)
+
+
+def _never(user: int, profile: Profile, tables: Tables, *, repeat: bool) -> list[tuple[int, int]]:
+    rows = [tables.index[item] for item in profile.disliked if item in tables.index]
+    if not repeat:
+        rows += [row for hashed in profile.owned for row in tables.rows_by_hash.get(hashed, ())]
+    return [(user, row) for row in rows]
+
+
+def _matrix(entries: Sequence[tuple[int, int, float]], shape: tuple[int, int]) -> sparse.csr_array:
+    if not entries:
+        return sparse.csr_array(shape, dtype=np.float32)
+    users, rows, values = zip(*entries, strict=True)
+    data = np.array(values, dtype=np.float32)
+    return sparse.csr_array((data, (np.array(users), np.array(rows))), shape=shape)
+
+
+def generate(history: History, tables: Tables) -> Candidates:
+    """Collect the candidates of every source for a block of users."""
+    shape = history.weights.shape
+    personal = {
+        "covisitation": history.weights @ tables.similarities["covisitation"],
+        "transition": history.last @ tables.similarities["transition"],
+        "content": history.weights @ tables.similarities["content"],
+    }
+    offers = [_offer(name, _without(matrix, history.excluded)) for name, matrix in personal.items()]
+    for name, order in (("popular", tables.popular), ("trending", tables.trending)):
+        offers.append(_shared_offer(name, order, history.excluded))
+    return _union(offers, shape)
+
+
+Offer = tuple[Ints, Ints, npt.NDArray[np.float32]]
+"""(users, item rows, scores), ordered by user and best first."""
+
+
+def _without(matrix: sparse.csr_array, excluded: sparse.csr_array) -> sparse.csr_array:
+    kept = sparse.csr_array(matrix)
+    hidden = sparse.csr_array(kept.multiply(excluded > 0))
+    kept = sparse.csr_array(kept - hidden)
+    kept.eliminate_zeros()
+    return kept
+
+
+def _offer(name: str, matrix: sparse.csr_array) -> Offer:
+    best = strongest(matrix, OFFERED[name])
+    users = np.repeat(np.arange(best.shape[0]), np.diff(best.indptr))
+    order = np.lexsort((best.indices, -best.data, users))
+    return users[order], best.indices[order].astype(np.int64), best.data[order]
+
+
+def _shared_offer(name: str, order: Ints, excluded: sparse.csr_array) -> Offer:
+    """The first items of one order that a user may see; at most as many are skipped as are excluded."""
+    users_count = excluded.shape[0]
+    reach = OFFERED[name] + int(np.diff(excluded.indptr).max(initial=0))
+    top = order[:reach]
+    place_of = np.full(excluded.shape[1], -1, dtype=np.int64)
+    place_of[top] = np.arange(len(top))
+    hidden = np.zeros((users_count, len(top)), dtype=np.bool_)
+    rows = np.repeat(np.arange(users_count), np.diff(excluded.indptr))
+    places = place_of[excluded.indices]
+    hidden[rows[places >= 0], places[places >= 0]] = True
+    kept = ~hidden & (np.cumsum(~hidden, axis=1) <= OFFERED[name])
+    users, columns = np.nonzero(kept)
+    return users, top[columns], (1.0 / (1.0 + columns)).astype(np.float32)
+
+
+def _union(offers: Sequence[Offer], shape: tuple[int, int]) -> Candidates:
+    codes = [users * shape[1] + items for users, items, _ in offers]
+    unique, inverse = np.unique(np.concatenate(codes), return_inverse=True)
+    score = np.full((len(unique), len(SOURCES)), np.nan, dtype=np.float32)
+    rank = np.full_like(score, np.nan)
+    start = 0
+    for source, (users, _, scores) in enumerate(offers):
+        target = inverse[start : start + len(users)]
+        score[target, source] = scores
+        rank[target, source] = _ranks(users, shape[0])
+        start += len(users)
+    return Candidates(unique // shape[1], unique % shape[1], score, rank, shape[0])
+
+
+def _ranks(users: Ints, count: int) -> Floats:
+    """Place of each row within its user, from 1; `users` is sorted."""
+    starts = np.concatenate(([0], np.cumsum(np.bincount(users, minlength=count))))[:-1]
+    return (np.arange(len(users)) - starts[users] + 1).astype(np.float32)

@@ -1,0 +1,147 @@
+"""Features: one function of (profiles, candidates, time), for training, batch ranking and live refresh.
+
+Missing values are NaN, which LightGBM learns a direction for: a source that does not offer an item, an
+unknown price, an item never shown. No feature looks past the profile it is given or the tables' time.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from personalization.candidates import SOURCES, Candidates, History
+from personalization.events import EventType
+from personalization.model_tables import POPULARITY_DAYS, Floats, Tables
+from personalization.profiles import CODES, Profile, at_seconds
+
+_DAY: Final = 86_400.0
+FEATURES: Final = (
+    *(f"{source}_score" for source in SOURCES),
+    *(f"{source}_rank" for source in SOURCES),
+    "sources",
+    *(f"popularity_{days}d" for days in POPULARITY_DAYS),
+    "item_age_days",
+    "price",
+    "price_ratio",
+    "category_affinity",
+    "same_category_as_last",
+    "hours_since_shown",
+    "user_items",
+    "user_days_idle",
+    "user_tenure_days",
+    "user_purchases",
+    "user_impressions",
+)
+"""Names of the columns, in order. The model stores them, and refuses to score others."""
+
+
+def features(
+    candidates: Candidates, profiles: Sequence[Profile], history: History, tables: Tables, now: datetime
+) -> Floats:
+    """Compute the feature matrix (candidates, len(FEATURES)). Cost O(candidates + history)."""
+    user, item = candidates.user, candidates.item
+    seconds = at_seconds(now)
+    category, same_category = _category_affinity(candidates, history, tables)
+    age = np.where(tables.first_seen > 0, (seconds - tables.first_seen) / _DAY, np.nan)
+    columns = [
+        *candidates.score.T,
+        *candidates.rank.T,
+        (~np.isnan(candidates.rank)).sum(axis=1),
+        *tables.popularity[item].T,
+        age[item],
+        tables.price[item],
+        tables.price[item] / _typical_price(history, tables)[user],
+        category,
+        same_category,
+        _hours_since_shown(candidates, profiles, tables, seconds),
+        *_user_features(profiles, history, seconds)[user].T,
+    ]
+    return np.column_stack(columns).astype(np.float32)
+
+
+def _category_affinity(
+    candidates: Candidates, history: History, tables: Tables
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Share of the user's weighted history in the item's category, and whether the last item is of it."""
+    category = tables.category
+    known = category >= 0
+    count = int(category.max(initial=-1)) + 1
+    if count == 0:
+        nothing = np.full(len(candidates.item), np.nan)
+        return nothing, nothing
+    rows = np.flatnonzero(known)
+    membership = sparse.csr_array(
+        (np.ones(len(rows), dtype=np.float32), (rows, category[rows])), shape=(len(category), count)
+    )
+    by_category = sparse.csr_array(history.weights @ membership)
+    total = np.asarray(history.weights.sum(axis=1)).ravel()
+    code = category[candidates.item]
+    mass = _look_up(by_category, candidates.user, np.maximum(code, 0))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = np.where(code >= 0, mass / total[candidates.user], np.nan)
+    last = np.where(history.newest >= 0, category[np.maximum(history.newest, 0)], -1)[candidates.user]
+    same = np.where((last >= 0) & (code >= 0), (last == code).astype(np.float64), np.nan)
+    return share, same
+
+
+def _look_up(
+    matrix: sparse.csr_array, rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float64]:
+    """Entries at (rows, columns) by binary search in the sorted positions; absent ones are 0."""
+    matrix.sort_indices()
+    width = matrix.shape[1]
+    present = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr)) * width + matrix.indices
+    wanted = rows * width + columns
+    place = np.minimum(np.searchsorted(present, wanted), max(len(present) - 1, 0))
+    if not len(present):
+        return np.zeros(len(rows))
+    return np.where(present[place] == wanted, matrix.data[place], 0.0)
+
+
+def _typical_price(history: History, tables: Tables) -> npt.NDArray[np.float64]:
+    """(b,), weighted mean price of the user's history; NaN where no price is known."""
+    known = ~np.isnan(tables.price)
+    total = history.weights @ np.where(known, tables.price, 0.0)
+    weight = history.weights @ known.astype(np.float32)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        typical: npt.NDArray[np.float64] = np.where(total > 0, total / weight, np.nan)
+    return typical
+
+
+def _hours_since_shown(
+    candidates: Candidates, profiles: Sequence[Profile], tables: Tables, seconds: int
+) -> npt.NDArray[np.float64]:
+    """Hours since each candidate was last shown to its user; NaN if not among the last shown."""
+    width = len(tables.items)
+    shown = [
+        (user * width + row, (seconds - at) / 3600.0)
+        for user, profile in enumerate(profiles)
+        for hashed, at in profile.shown.items()
+        for row in tables.rows_by_hash.get(hashed, ())
+    ]
+    hours = np.full(len(candidates.item), np.nan)
+    if shown:
+        codes, values = (np.array(part) for part in zip(*sorted(shown), strict=True))
+        wanted = candidates.user * width + candidates.item
+        place = np.minimum(np.searchsorted(codes, wanted), len(codes) - 1)
+        hours = np.where(codes[place] == wanted, values[place], np.nan)
+    return hours
+
+
+def _user_features(profiles: Sequence[Profile], history: History, seconds: int) -> npt.NDArray[np.float64]:
+    """(b, 5): items in the history, days idle, tenure in days, purchases, impressions."""
+    items = np.diff(history.weights.indptr)
+    rows = [
+        (
+            count,
+            (seconds - profile.last_at) / _DAY if profile.last_at else np.nan,
+            (profile.last_at - profile.first_at) / _DAY if profile.last_at else np.nan,
+            profile.totals[CODES[EventType.PURCHASE]],
+            profile.totals[CODES[EventType.IMPRESSION]],
+        )
+        for profile, count in zip(profiles, items, strict=True)
+    ]
+    return np.array(rows, dtype=np.float64).reshape(len(profiles), 5)

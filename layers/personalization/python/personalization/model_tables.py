@@ -1,0 +1,149 @@
+"""The tables of a model: what ranking looks up about items, as contiguous arrays in a folder.
+
+Everything is stored as ``.npy`` without pickle: it can be memory-mapped, and equal tables are equal bytes.
+Similarity tables are sparse matrices with at most `NEIGHBOURS` entries a row: size and look-up cost are
+linear in items.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from personalization.errors import ModelError
+from personalization.events import Item
+from personalization.profiles import item_hash
+
+NEIGHBOURS: Final = 100
+POPULARITY_DAYS: Final = (1, 7, 30, 365)
+"""Windows of `Tables.popularity`, in days before the tables' time."""
+SIMILARITIES: Final = ("covisitation", "transition", "content")
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Tables:
+    """What is known of a catalogue of *n* items at one time.
+
+    Attributes
+    ----------
+    items
+        The catalogue, in the order of every other table.
+    at
+        Seconds since 1970; nothing later was counted.
+    similarities
+        Name of `SIMILARITIES` -> sparse matrix (n, n), float32: row *i* holds what goes with item *i*.
+    popularity
+        (n, len(POPULARITY_DAYS)), acts in each window, weighted by kind.
+    first_seen
+        (n,), seconds since 1970 of publication or of the first act; 0 if neither is known.
+    """
+
+    items: tuple[Item, ...]
+    at: int
+    similarities: Mapping[str, sparse.csr_array]
+    popularity: Floats
+    first_seen: Ints
+
+    @cached_property
+    def index(self) -> dict[str, int]:
+        """Item id -> row."""
+        return {item.item_id: row for row, item in enumerate(self.items)}
+
+    @cached_property
+    def rows_by_hash(self) -> dict[int, list[int]]:
+        """CRC-32 of the item id -> rows; nearly always one."""
+        rows: dict[int, list[int]] = {}
+        for row, item in enumerate(self.items):
+            rows.setdefault(item_hash(item.item_id), []).append(row)
+        return rows
+
+    @cached_property
+    def category(self) -> Ints:
+        """(n,), the code of each item's category (else its first tag); -1 if it has neither."""
+        names = [item.category or (item.tags[0] if item.tags else "") for item in self.items]
+        codes = {name: code for code, name in enumerate(sorted(set(names) - {""}))}
+        return np.array([codes.get(name, -1) for name in names], dtype=np.int64)
+
+    @cached_property
+    def price(self) -> Floats:
+        """(n,), NaN where unknown."""
+        prices = [np.nan if item.price is None else item.price for item in self.items]
+        return np.array(prices, dtype=np.float32)
+
+    @cached_property
+    def available(self) -> npt.NDArray[np.bool_]:
+        """(n,), whether the catalogue says the item can be had."""
+        return np.array([item.available for item in self.items], dtype=np.bool_)
+
+    @cached_property
+    def popular(self) -> Ints:
+        """(n,), rows from most to least popular over the longest window, ties by row."""
+        return np.argsort(-self.popularity[:, -1], kind="stable")
+
+    @cached_property
+    def trending(self) -> Ints:
+        """(n,), rows by acts of the last week against what the last month lets expect.
+
+        The score is (week + 1) / (month / 4 + 5): the constants are a prior of 5 acts, so that one act on an
+        unknown item is no trend.
+        """
+        week, month = self.popularity[:, 1], self.popularity[:, 2]
+        return np.argsort(-((week + 1) / (month / 4 + 5)), kind="stable")
+
+
+def save_tables(tables: Tables, folder: Path) -> None:
+    """Write tables into a folder; equal tables give equal bytes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "items.json").write_bytes(msgspec.json.encode(tables.items))
+    (folder / "at.json").write_bytes(msgspec.json.encode(tables.at))
+    np.save(folder / "popularity.npy", tables.popularity)
+    np.save(folder / "first_seen.npy", tables.first_seen)
+    for name, matrix in tables.similarities.items():
+        np.save(folder / f"{name}.data.npy", matrix.data.astype(np.float32))
+        np.save(folder / f"{name}.indices.npy", matrix.indices.astype(np.int32))
+        np.save(folder / f"{name}.indptr.npy", matrix.indptr.astype(np.int64))
+
+
+def load_tables(folder: Path) -> Tables:
+    """Read what `save_tables` wrote; similarities stay on disk until they are looked at.
+
+    Raises
+    ------
+    ModelError
+        A file is missing or not what it should be.
+    """
+    try:
+        items = msgspec.json.decode((folder / "items.json").read_bytes(), type=tuple[Item, ...])
+        at = msgspec.json.decode((folder / "at.json").read_bytes(), type=int)
+        return Tables(
+            items=items,
+            at=at,
+            similarities={name: _load_matrix(folder, name, len(items)) for name in SIMILARITIES},
+            popularity=np.load(folder / "popularity.npy"),
+            first_seen=np.load(folder / "first_seen.npy"),
+        )
+    except (OSError, ValueError, msgspec.DecodeError) as error:
+        raise ModelError(f"the model's tables can't be read: {error}") from error
+
+
+def _load_matrix(folder: Path, name: str, size: int) -> sparse.csr_array:
+    parts = [np.load(folder / f"{name}.{part}.npy", mmap_mode="r") for part in ("data", "indices", "indptr")]
+    return sparse.csr_array(tuple(parts), shape=(size, size))
+
+
+def strongest(matrix: sparse.csr_array, count: int) -> sparse.csr_array:
+    """Keep each row's `count` largest entries, ties by column. Cost O(entries log entries)."""
+    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    order = np.lexsort((matrix.indices, -matrix.data, rows))
+    place = np.arange(len(order)) - matrix.indptr[rows[order]]
+    kept = order[place < count]
+    return sparse.csr_array((matrix.data[kept], (rows[kept], matrix.indices[kept])), shape=matrix.shape)

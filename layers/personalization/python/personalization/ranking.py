@@ -1,0 +1,168 @@
+"""Ranking: a loaded model turns profiles into lists, a night's users and one who just acted alike."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import batched
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from personalization.candidates import SOURCES, Candidates, generate, history_of
+from personalization.errors import ModelError
+from personalization.features import FEATURES, features
+from personalization.lists import ListItem
+from personalization.model_tables import Floats, Tables, load_tables
+from personalization.names import Ranker
+from personalization.profiles import Profile
+
+BLOCK_USERS: Final = 512
+RANKER_FILE: Final = "ranker.txt"
+METADATA_FILE: Final = "metadata.json"
+TABLES_FOLDER: Final = "tables"
+REASONS: Final = {
+    "covisitation": "others_also_liked",
+    "transition": "often_next",
+    "content": "similar_to_what_you_like",
+    "popular": "popular",
+    "trending": "trending",
+}
+"""Reason code by the source that ranks an item highest."""
+
+
+class Scorer(Protocol):
+    """A trained ranker: features in, scores out."""
+
+    def predict(self, matrix: Floats) -> npt.NDArray[np.float64]:
+        """Score rows (c, len(FEATURES)) -> (c,); higher is better."""
+        ...
+
+
+class Metadata(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model is and what it was made of."""
+
+    version: str
+    trained_at: datetime
+    features: tuple[str, ...]
+    events: int
+    users: int
+    items: int
+    data_from: datetime | None
+    data_to: datetime | None
+    parameters: dict[str, int | float | str]
+
+
+@dataclass(frozen=True)
+class Model:
+    """Tables and ranker of one version."""
+
+    metadata: Metadata
+    tables: Tables
+    scorer: Scorer
+
+    @classmethod
+    def load(cls, folder: Path, *, threads: int = 1) -> "Model":
+        """Read a model's folder.
+
+        Raises
+        ------
+        ModelError
+            Files are missing, or the ranker was trained on other features than this code computes.
+        """
+        try:
+            metadata = msgspec.json.decode((folder / METADATA_FILE).read_bytes(), type=Metadata)
+        except (OSError, msgspec.DecodeError) as error:
+            raise ModelError(f"the model's metadata can't be read: {error}") from error
+        if metadata.features != FEATURES:
+            raise ModelError(f"model {metadata.version} has other features than this version of Attune")
+        return cls(metadata, load_tables(folder / TABLES_FOLDER), LightGbmScorer(folder, threads))
+
+    @property
+    def version(self) -> str:
+        """The model's version."""
+        return self.metadata.version
+
+    def recommend(
+        self,
+        profiles: Sequence[Profile],
+        *,
+        ranker: Ranker,
+        now: datetime,
+        limit: int,
+        repeat: bool = False,
+    ) -> list[tuple[ListItem, ...]]:
+        """Rank items for each profile, best first; ties go to the item earlier in the catalogue.
+
+        Unavailable items and items the user bought, rated or disliked are left out (`repeat` allows the
+        first two). Cost a user: about 250 candidates, whatever the catalogue's size.
+        """
+        blocks = batched(profiles, BLOCK_USERS, strict=False)
+        return [
+            items
+            for block in blocks
+            for items in self._block(block, ranker=ranker, now=now, limit=limit, repeat=repeat)
+        ]
+
+    def _block(
+        self, profiles: Sequence[Profile], *, ranker: Ranker, now: datetime, limit: int, repeat: bool
+    ) -> Iterator[tuple[ListItem, ...]]:
+        history = history_of(profiles, self.tables, repeat=repeat)
+        candidates = generate(history, self.tables)
+        if ranker is Ranker.LIGHTGBM:
+            scores = self.scorer.predict(features(candidates, profiles, history, self.tables, now))
+        else:
+            scores = covisitation_scores(candidates)
+        for chosen in best_by_user(candidates, scores, self.tables.available, limit):
+            yield tuple(self._item(candidates, scores, row) for row in chosen)
+
+    def _item(self, candidates: Candidates, scores: npt.NDArray[np.float64], row: int) -> ListItem:
+        item = self.tables.items[candidates.item[row]]
+        source = SOURCES[int(np.nanargmin(candidates.rank[row]))]
+        return ListItem(
+            item_id=item.item_id,
+            score=round(float(scores[row]), 4),
+            reason=REASONS[source],
+            title=item.title,
+            category=item.category,
+            price=item.price,
+        )
+
+
+class LightGbmScorer:
+    """A LightGBM ranker read from its text file; the library is imported with the first model."""
+
+    def __init__(self, folder: Path, threads: int) -> None:
+        import lightgbm  # noqa: PLC0415 - over a second of import, and not every caller ranks
+
+        try:
+            self._booster = lightgbm.Booster(model_file=folder / RANKER_FILE)
+        except lightgbm.basic.LightGBMError as error:
+            raise ModelError(f"the ranker can't be read: {error}") from error
+        self._options: Mapping[str, Any] = {"num_threads": threads}
+
+    def predict(self, matrix: Floats) -> npt.NDArray[np.float64]:
+        """Score rows (c, len(FEATURES)) -> (c,)."""
+        if not len(matrix):
+            return np.empty(0)
+        return np.asarray(self._booster.predict(matrix, **self._options), dtype=np.float64)
+
+
+def covisitation_scores(candidates: Candidates) -> npt.NDArray[np.float64]:
+    """Order by co-visitation; items without it come after, the most popular first. (c,)."""
+    covisitation = np.nan_to_num(candidates.score[:, SOURCES.index("covisitation")], nan=0.0)
+    popular = np.nan_to_num(candidates.score[:, SOURCES.index("popular")], nan=0.0)
+    return covisitation.astype(np.float64) + 1e-6 * popular
+
+
+def best_by_user(
+    candidates: Candidates, scores: npt.NDArray[np.float64], available: npt.NDArray[np.bool_], limit: int
+) -> Iterator[npt.NDArray[np.int64]]:
+    """Yield, for each user of the block in order, the rows of their best candidates, best first."""
+    order = np.lexsort((candidates.item, -scores, candidates.user))
+    order = order[available[candidates.item[order]]]
+    starts = np.searchsorted(candidates.user[order], np.arange(candidates.users + 1))
+    for user in range(candidates.users):
+        yield order[starts[user] : min(starts[user + 1], starts[user] + limit)]

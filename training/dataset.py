@@ -1,0 +1,89 @@
+"""The dataset that `prepare` hands to the other jobs, and how it rests on disk.
+
+Equal logs give equal bytes: arrays as ``.npy``, profiles in their stored form, no pickle.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from personalization.events import Item
+from personalization.model_tables import Tables
+from personalization.profile_encoding import decode, encode
+from personalization.profiles import Profile, at_seconds
+
+from training.acts import ActLog, Acts, collect
+from training.snapshots import replay
+from training.sources import Source
+from training.split import Labels, Stage, known_to, leave_last_out
+from training.tables import build_tables
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Acts, labels, and profiles by stage.
+
+    Attributes
+    ----------
+    profiles
+        Stage -> profile of each user of `log.users`, in that order.
+    """
+
+    log: ActLog
+    labels: Mapping[Stage, Labels]
+    profiles: Mapping[Stage, Sequence[Profile]]
+
+    def tables(self, stage: Stage, now: datetime) -> Tables:
+        """Build the tables a stage may know."""
+        acts = known_to(self.labels[stage], self.log.acts)
+        return build_tables(acts, self.log.items, at=at_seconds(now))
+
+
+def make_dataset(source: Source, items: Sequence[Item] = ()) -> Dataset:
+    """Read a source twice: once for acts and labels, once to replay profiles up to them."""
+    log = collect(source(), items)
+    labels = leave_last_out(log.acts, len(log.users))
+    return Dataset(log, labels, replay(source(), log.users, labels))
+
+
+class _Facts(msgspec.Struct):
+    users: tuple[str, ...]
+    items: tuple[Item, ...]
+    events: int
+    last_at: datetime | None
+
+
+def save_dataset(dataset: Dataset, folder: Path) -> None:
+    """Write a dataset into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    log = dataset.log
+    facts = _Facts(log.users, log.items, log.events, log.last_at)
+    (folder / "facts.json").write_bytes(msgspec.json.encode(facts))
+    for name in ("user", "item", "at", "weight"):
+        np.save(folder / f"acts.{name}.npy", getattr(log.acts, name))
+    for stage in Stage:
+        np.save(folder / f"labels.{stage}.item.npy", dataset.labels[stage].item)
+        np.save(folder / f"labels.{stage}.cut.npy", dataset.labels[stage].cut)
+        stored = [encode(profile) for profile in dataset.profiles[stage]]
+        (folder / f"profiles.{stage}.msgpack").write_bytes(msgspec.msgpack.encode(stored))
+
+
+def load_dataset(folder: Path, stages: Sequence[Stage] = tuple(Stage)) -> Dataset:
+    """Read what `save_dataset` wrote, with the profiles of some stages only."""
+    facts = msgspec.json.decode((folder / "facts.json").read_bytes(), type=_Facts)
+    acts = Acts(*(np.load(folder / f"acts.{name}.npy") for name in ("user", "item", "at", "weight")))
+    labels = {
+        stage: Labels(
+            np.load(folder / f"labels.{stage}.item.npy"), np.load(folder / f"labels.{stage}.cut.npy")
+        )
+        for stage in Stage
+    }
+    profiles = {stage: _profiles(folder / f"profiles.{stage}.msgpack") for stage in stages}
+    return Dataset(ActLog(facts.users, facts.items, acts, facts.events, facts.last_at), labels, profiles)
+
+
+def _profiles(path: Path) -> list[Profile]:
+    return [decode(stored) for stored in msgspec.msgpack.decode(path.read_bytes(), type=list[bytes])]

@@ -1,0 +1,132 @@
+"""Held-out quality: how high each method ranks the item that a user came to next, unseen by all of them."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from itertools import batched
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+from personalization.candidates import SOURCES, Candidates, generate, history_of
+from personalization.features import features
+from personalization.model_tables import Tables
+from personalization.profiles import Profile
+from personalization.ranking import (
+    BLOCK_USERS,
+    RANKER_FILE,
+    LightGbmScorer,
+    Scorer,
+    best_by_user,
+    covisitation_scores,
+)
+
+from training.acts import Ints
+from training.dataset import Dataset
+from training.metrics import hit_rate, mean_reciprocal_rank, ndcg
+from training.split import Labels, Stage
+
+CUTOFFS: Final = (5, 10, 20)
+LIST_LENGTH: Final = 20
+MODEL: Final = "model"
+COVISITATION: Final = "co-visitation"
+POPULARITY: Final = "popularity"
+
+
+class Scores(msgspec.Struct, frozen=True):
+    """One method's quality, by metric and cut-off: `{"ndcg": {"10": 0.05}}`."""
+
+    ndcg: dict[int, float]
+    hit_rate: dict[int, float]
+    mrr: dict[int, float]
+
+
+class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
+    """The result of an evaluation.
+
+    Attributes
+    ----------
+    users
+        Users with a held-out item and a history.
+    methods
+        Method -> quality.
+    recall_by_source
+        Source -> share of users whose item it offers; `any` for all together: the ceiling of the ranker.
+    """
+
+    users: int
+    methods: dict[str, Scores]
+    recall_by_source: dict[str, float]
+
+
+def evaluate(dataset: Dataset, ranker_text: str, now: datetime, *, threads: int) -> Evaluation:
+    """Rank each user's candidates at the time of their held-out item, by model and by both baselines."""
+    tables = dataset.tables(Stage.TEST, now)
+    labels = dataset.labels[Stage.TEST]
+    ranks, offered = rank_labels(
+        dataset.profiles[Stage.TEST], labels, tables, now, scorer=_scorer(ranker_text, threads)
+    )
+    recall = {source: float(np.mean(offered[:, place])) for place, source in enumerate(SOURCES)}
+    recall["any"] = float(np.mean(offered.any(axis=1)))
+    return Evaluation(
+        users=len(labels.users),
+        methods={method: _scores(found) for method, found in ranks.items()},
+        recall_by_source={source: _rounded(share) for source, share in recall.items()},
+    )
+
+
+def rank_labels(
+    profiles: Sequence[Profile], labels: Labels, tables: Tables, now: datetime, *, scorer: Scorer
+) -> tuple[Mapping[str, Ints], npt.NDArray[np.bool_]]:
+    """Return each labelled user's rank by method, and which sources offer the label (users, SOURCES)."""
+    ranks: dict[str, list[int]] = {MODEL: [], COVISITATION: [], POPULARITY: []}
+    offered = []
+    for block in batched(labels.users.tolist(), BLOCK_USERS, strict=False):
+        chosen = [profiles[user] for user in block]
+        history = history_of(chosen, tables)
+        candidates = generate(history, tables)
+        wanted = labels.item[list(block)]
+        by_method = {
+            MODEL: scorer.predict(features(candidates, chosen, history, tables, now)),
+            COVISITATION: covisitation_scores(candidates),
+            POPULARITY: np.nan_to_num(candidates.score[:, SOURCES.index("popular")], nan=-1.0).astype(float),
+        }
+        for method, scores in by_method.items():
+            ranks[method] += _label_ranks(candidates, scores, wanted)
+        offered.append(_offered(candidates, wanted))
+    nothing = np.zeros((0, len(SOURCES)), dtype=np.bool_)
+    return {method: np.array(found) for method, found in ranks.items()}, np.vstack([nothing, *offered])
+
+
+def _label_ranks(candidates: Candidates, scores: npt.NDArray[np.float64], wanted: Ints) -> list[int]:
+    every = np.ones(int(candidates.item.max(initial=0)) + 1, dtype=np.bool_)
+    lists = best_by_user(candidates, scores, every, LIST_LENGTH)
+    found = (np.flatnonzero(candidates.item[rows] == item) for rows, item in zip(lists, wanted, strict=True))
+    return [int(places[0]) + 1 if len(places) else 0 for places in found]
+
+
+def _offered(candidates: Candidates, wanted: Ints) -> npt.NDArray[np.bool_]:
+    offered = np.zeros((candidates.users, len(SOURCES)), dtype=np.bool_)
+    hit = candidates.item == wanted[candidates.user]
+    offered[candidates.user[hit]] = ~np.isnan(candidates.rank[hit])
+    return offered
+
+
+def _scorer(ranker_text: str, threads: int) -> Scorer:
+    with TemporaryDirectory() as folder:
+        (Path(folder) / RANKER_FILE).write_text(ranker_text)
+        return LightGbmScorer(Path(folder), threads)
+
+
+def _scores(ranks: Ints) -> Scores:
+    return Scores(
+        ndcg={k: _rounded(ndcg(ranks, k)) for k in CUTOFFS},
+        hit_rate={k: _rounded(hit_rate(ranks, k)) for k in CUTOFFS},
+        mrr={k: _rounded(mean_reciprocal_rank(ranks, k)) for k in CUTOFFS},
+    )
+
+
+def _rounded(value: float) -> float:
+    return round(value, 5)

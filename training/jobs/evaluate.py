@@ -1,0 +1,26 @@
+"""Dataset and model -> report: held-out quality beside the baselines."""
+
+from collections.abc import Sequence
+
+from personalization.ranking import RANKER_FILE
+
+from training.dataset import load_dataset
+from training.evaluation import evaluate
+from training.folders import parse_job
+from training.modelling import TRAINING_FILE
+from training.report import save_report
+from training.split import Stage
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Read channels *dataset* and *model*, write channel *report*."""
+    job = parse_job(argv, "evaluate")
+    dataset = load_dataset(job.folders.input("dataset"), [Stage.TEST])
+    model = job.folders.input("model")
+    evaluation = evaluate(dataset, (model / RANKER_FILE).read_text(), job.now, threads=job.threads)
+    save_report(evaluation, (model / TRAINING_FILE).read_bytes(), dataset, job.folders.output("report"))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,31 @@
+"""Model and lists -> model bucket and table, and the switch."""
+
+from collections.abc import Sequence
+
+import boto3
+import msgspec
+from personalization.adapters.dynamodb import DynamoListStore
+from personalization.adapters.s3 import S3Archive
+from personalization.ranking import METADATA_FILE, Metadata
+
+from training.folders import parse_job
+from training.lists import read_lists
+from training.publishing import Publisher
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Read channels *model* and *lists*; write to table and bucket."""
+    job = parse_job(argv, "publish", table={"required": True}, model_bucket={"required": True})
+    model = job.folders.input("model")
+    metadata = msgspec.json.decode((model / METADATA_FILE).read_bytes(), type=Metadata)
+    publisher = Publisher(
+        models=S3Archive(boto3.client("s3"), job.options.model_bucket),
+        lists=DynamoListStore(boto3.client("dynamodb"), job.options.table),
+        now=job.now,
+    )
+    publisher.publish(model, metadata.version, read_lists(job.folders.input("lists")))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,23 @@
+"""Dataset -> model: LambdaRank over candidates, and the tables that serve."""
+
+from collections.abc import Sequence
+
+from training.dataset import load_dataset
+from training.folders import parse_job
+from training.modelling import save_model, train_on
+from training.split import Stage
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Read channel *dataset*, write the model folder."""
+    job = parse_job(argv, "train", version={"required": True, "help": "the model's version"})
+    dataset = load_dataset(job.folders.training_data("dataset"), [Stage.TRAIN])
+    seed = int(job.folders.hyperparameters().get("seed", "1"))
+    trained = train_on(dataset, job.now, seed=seed, threads=job.threads)
+    tables = dataset.tables(Stage.SERVE, job.now)
+    save_model(job.folders.model, trained, tables, dataset, version=job.options.version, now=job.now)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,112 @@
+"""Ranks a night's users and carries their lists, as lines of JSON, to the publisher."""
+
+import gzip
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from itertools import batched
+from pathlib import Path
+from typing import Final
+from zlib import crc32
+
+import msgspec
+from personalization import keys
+from personalization.experiments import Definitions
+from personalization.keys import Key
+from personalization.lists import STORED_ITEMS, ListItem, RecommendationList
+from personalization.names import Ranker
+from personalization.profiles import Profile, at_seconds
+from personalization.ranking import BLOCK_USERS, Model
+from personalization.refreshing import surfaces_of
+
+ACTIVE_WINDOW: Final = timedelta(days=30)
+"""Who did nothing for longer gets a list on the first visit instead: the write bill follows active users."""
+
+
+class StoredList(msgspec.Struct, frozen=True):
+    """A list and the key it is published under."""
+
+    pk: str
+    sk: str
+    recommendations: RecommendationList
+
+    @property
+    def key(self) -> Key:
+        """The key in the table."""
+        return Key(self.pk, self.sk)
+
+
+def in_shard(user_key: str, shard: int, shard_count: int) -> bool:
+    """Whether a user belongs to a shard; stable over runs and machines."""
+    return crc32(user_key.encode()) % shard_count == shard
+
+
+def is_active(profile: Profile, now: datetime) -> bool:
+    """Whether the user did something within the window (now - ACTIVE_WINDOW, now]."""
+    return profile.last_at > at_seconds(now - ACTIVE_WINDOW)
+
+
+def user_lists(
+    model: Model, users: Sequence[tuple[str, Profile]], definitions: Definitions, now: datetime
+) -> Iterator[StoredList]:
+    """Rank users, each by the ranker of the variant they are in on each surface they saw lately."""
+    for block in batched(users, BLOCK_USERS, strict=False):
+        wanted: dict[Ranker, list[tuple[str, Profile, str]]] = {}
+        for user_key, profile in block:
+            for surface in surfaces_of(profile):
+                ranker = definitions.treatment(user_key, surface).variant.ranker
+                wanted.setdefault(ranker, []).append((user_key, profile, surface))
+        for ranker in sorted(wanted):
+            rows = wanted[ranker]
+            profiles = [profile for _, profile, _ in rows]
+            lists = model.recommend(profiles, ranker=ranker, now=now, limit=STORED_ITEMS)
+            for (user_key, profile, surface), items in zip(rows, lists, strict=True):
+                key = keys.list_key(user_key, surface=surface, ranker=ranker, version=model.version)
+                yield _stored(key, items, model.version, now, ranker=ranker, revision=profile.revision)
+
+
+def shared(
+    lists: Iterable[tuple[str, tuple[ListItem, ...]]], version: str, now: datetime
+) -> Iterator[StoredList]:
+    """Key the lists that many users share."""
+    for name, items in lists:
+        yield _stored(keys.segment_key(name, version=version), items, version, now)
+
+
+def _stored(
+    key: Key,
+    items: tuple[ListItem, ...],
+    version: str,
+    now: datetime,
+    *,
+    ranker: Ranker | None = None,
+    revision: int = 0,
+) -> StoredList:
+    list_id = f"{crc32(f'{key.pk}{key.sk}'.encode()):08x}-{revision}"
+    recommendations = RecommendationList(
+        list_id=list_id,
+        model_version=version,
+        ranker=ranker,
+        revision=revision,
+        built_at=at_seconds(now),
+        items=items,
+    )
+    return StoredList(key.pk, key.sk, recommendations)
+
+
+def write_lists(lists: Iterable[StoredList], path: Path) -> int:
+    """Write lists as gzipped JSON lines; return how many."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    count = 0
+    with path.open("wb") as raw, gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=1, mtime=0) as file:
+        for stored in lists:
+            file.write(msgspec.json.encode(stored) + b"\n")
+            count += 1
+    return count
+
+
+def read_lists(folder: Path) -> Iterator[StoredList]:
+    """Read every list below a folder, files in order of name."""
+    decoder = msgspec.json.Decoder(StoredList)
+    for path in sorted(folder.rglob("*.jsonl.gz")):
+        with gzip.open(path) as file:
+            yield from (decoder.decode(line) for line in file)

@@ -1,0 +1,59 @@
+"""Makes a model of a dataset, and writes its folder."""
+
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+from personalization.features import FEATURES
+from personalization.model_tables import Tables, save_tables
+from personalization.ranking import METADATA_FILE, RANKER_FILE, TABLES_FOLDER, Metadata
+
+from training.dataset import Dataset
+from training.ranker import PARAMETERS, TrainedRanker, train_ranker
+from training.split import Stage
+
+TRAINING_FILE = "training.json"
+
+
+def train_on(dataset: Dataset, now: datetime, *, seed: int, threads: int) -> TrainedRanker:
+    """Train the ranker on what the train stage may know."""
+    return train_ranker(
+        dataset.profiles[Stage.TRAIN],
+        dataset.labels[Stage.TRAIN],
+        dataset.tables(Stage.TRAIN, now),
+        now,
+        seed=seed,
+        threads=threads,
+    )
+
+
+def save_model(
+    folder: Path, trained: TrainedRanker, tables: Tables, dataset: Dataset, *, version: str, now: datetime
+) -> None:
+    """Write ranker, tables and metadata into a folder; equal models are equal bytes.
+
+    The tables are those that serve: they know the whole log.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    acts = dataset.log.acts
+    metadata = Metadata(
+        version=version,
+        trained_at=now,
+        features=FEATURES,
+        events=dataset.log.events,
+        users=len(dataset.log.users),
+        items=len(dataset.log.items),
+        data_from=datetime.fromtimestamp(int(acts.at.min()), now.tzinfo) if len(acts) else None,
+        data_to=dataset.log.last_at,
+        parameters=dict(PARAMETERS),
+    )
+    (folder / METADATA_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(metadata)))
+    (folder / RANKER_FILE).write_text(trained.text)
+    training = {
+        "training_users": trained.training_users,
+        "trees": len(trained.curve),
+        "validation_ndcg_at_10": [round(value, 5) for value in trained.curve],
+        "importance": {name: round(gain, 1) for name, gain in trained.importance.items()},
+    }
+    (folder / TRAINING_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(training)))
+    save_tables(tables, folder / TABLES_FOLDER)

@@ -1,0 +1,129 @@
+"""The whole slow loop offline, on an export of your own, before anything is deployed.
+
+``python -m training.pipeline --events FILE... --items FILE --output DIR``
+
+Writes `DIR/recommendations.jsonl` (every user of the log), `DIR/model/`, `DIR/report.json` and
+`DIR/report.html`. Now is the log's last event. Same input, seed and threads give the same bytes.
+"""
+
+import argparse
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from functools import partial
+from itertools import batched
+from pathlib import Path
+
+import msgspec
+from personalization.names import Ranker
+from personalization.profiles import Profile
+from personalization.ranking import BLOCK_USERS, Model
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from training.dataset import Dataset, make_dataset
+from training.evaluation import Evaluation, evaluate
+from training.modelling import TRAINING_FILE, save_model, train_on
+from training.ranker import NothingToLearnError
+from training.report import save_report
+from training.sources import Rejects, exported_events, exported_items
+from training.split import Stage
+
+_console = Console(stderr=True, highlight=False)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the pipeline; returns 0, or 1 with a message that says what to do."""
+    options = _parse(argv)
+    rejects = Rejects()
+    missing = [str(path) for path in [*options.events, options.items] if path and not path.is_file()]
+    if missing:
+        return _fail(f"there is no file {', '.join(missing)}")
+    items = exported_items(options.items, rejects) if options.items else []
+    with _console.status("reading the log, replaying profiles"):
+        dataset = make_dataset(partial(exported_events, options.events, rejects), items)
+    _tell_rejects(rejects)
+    now = dataset.log.last_at
+    if now is None:
+        return _fail("the log holds no valid event; see docs/events.md for the format")
+    try:
+        evaluation = _make_model(dataset, now, options)
+    except NothingToLearnError as error:
+        return _fail(str(error))
+    _write_recommendations(dataset, now, options)
+    _console.print(_summary(evaluation))
+    _console.print(f"recommendations, model and report.html are in {options.output}")
+    return 0
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m training.pipeline", description=__doc__)
+    parser.add_argument("--events", type=Path, nargs="+", required=True, help="JSONL, or JSONL.gz")
+    parser.add_argument("--items", type=Path, help="JSONL, or JSONL.gz")
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--k", type=int, default=20, help="items a user")
+    parser.add_argument("--repeat", action="store_true", help="also items the user has had before")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=2)
+    return parser.parse_args(argv)
+
+
+def _make_model(dataset: Dataset, now: datetime, options: argparse.Namespace) -> Evaluation:
+    folder: Path = options.output / "model"
+    with _console.status("training the ranker"):
+        trained = train_on(dataset, now, seed=options.seed, threads=options.threads)
+        tables = dataset.tables(Stage.SERVE, now)
+        save_model(folder, trained, tables, dataset, version="offline", now=now)
+    with _console.status("evaluating on held-out items"):
+        evaluation = evaluate(dataset, trained.text, now, threads=options.threads)
+    save_report(evaluation, (folder / TRAINING_FILE).read_bytes(), dataset, options.output)
+    return evaluation
+
+
+def _write_recommendations(dataset: Dataset, now: datetime, options: argparse.Namespace) -> None:
+    model = Model.load(options.output / "model", threads=options.threads)
+    everybody = zip(dataset.log.users, dataset.profiles[Stage.SERVE], strict=True)
+    with (options.output / "recommendations.jsonl").open("wb") as file:
+        blocks = list(batched(everybody, BLOCK_USERS, strict=False))
+        for block in track(blocks, "ranking for every user", console=_console):
+            for line in _ranked(model, block, now, options):
+                file.write(line)
+
+
+def _ranked(
+    model: Model, block: Sequence[tuple[str, Profile]], now: datetime, options: argparse.Namespace
+) -> Iterator[bytes]:
+    lists = model.recommend(
+        [profile for _, profile in block],
+        ranker=Ranker.LIGHTGBM,
+        now=now,
+        limit=options.k,
+        repeat=options.repeat,
+    )
+    for (user_id, _), items in zip(block, lists, strict=True):
+        rows = [{"item_id": item.item_id, "score": item.score} for item in items]
+        yield msgspec.json.encode({"user_id": user_id, "items": rows}) + b"\n"
+
+
+def _tell_rejects(rejects: Rejects) -> None:
+    if rejects.counts:
+        counts = ", ".join(f"{count:,} {code}" for code, count in rejects.counts.most_common())
+        _console.print(f"left out: {counts}", style="yellow")
+        for example in rejects.examples:
+            _console.print(f"  {example}", markup=False)
+
+
+def _summary(evaluation: Evaluation) -> Table:
+    table = Table("method", "NDCG@10", "HR@10", title=f"held-out items of {evaluation.users:,} users")
+    for method, scores in evaluation.methods.items():
+        table.add_row(method, f"{scores.ndcg[10]:.4f}", f"{scores.hit_rate[10]:.4f}")
+    return table
+
+
+def _fail(message: str) -> int:
+    _console.print(message, style="red", markup=False)
+    return 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,61 @@
+"""Publishes a model: its files, then its lists, then the switch, in one write and last.
+
+Whatever fails before the switch leaves the model in service as it was; running it again is harmless.
+"""
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import batched
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from personalization import keys
+from personalization.ports import ActiveModel, Archive, ListStore
+from personalization.profiles import at_seconds
+
+from training.lists import StoredList
+
+WRITERS: Final = 16
+BATCH: Final = 2_000
+LIST_LIFETIME: Final = timedelta(days=14)
+
+
+@dataclass(frozen=True)
+class Publisher:
+    """Writes to the model bucket and the table."""
+
+    models: Archive
+    lists: ListStore
+    now: datetime
+
+    def publish(self, model: Path, version: str, lists: Iterable[StoredList]) -> int:
+        """Publish a model folder and its lists; return how many lists were written.
+
+        A list of a later revision that is already there stays. Cost: a put a file and a conditional
+        write a list.
+        """
+        self._store(model, version)
+        written = self._write(lists)
+        before = self.lists.read([keys.ACTIVE_MODEL]).active
+        previous = before.version if before and before.version != version else before and before.previous
+        self.lists.activate(ActiveModel(version, previous or None, at_seconds(self.now)))
+        return written
+
+    def _store(self, model: Path, version: str) -> None:
+        prefix = keys.model_prefix(version)
+        names = sorted(str(path.relative_to(model)) for path in model.rglob("*") if path.is_file())
+        for name in names:
+            self.models.put(prefix + name, (model / name).read_bytes())
+        self.models.put(prefix + keys.MANIFEST, msgspec.json.encode(names))
+
+    def _write(self, lists: Iterable[StoredList]) -> int:
+        expires_at = at_seconds(self.now + LIST_LIFETIME)
+
+        def write(stored: StoredList) -> bool:
+            return self.lists.write_list(stored.key, stored.recommendations, expires_at=expires_at)
+
+        with ThreadPoolExecutor(WRITERS) as pool:
+            return sum(sum(pool.map(write, chunk)) for chunk in batched(lists, BATCH, strict=False))

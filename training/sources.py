@@ -1,0 +1,80 @@
+"""Where training reads events from: the lake's objects, or a client's own export.
+
+A source is called for each pass over the data and yields canonical events; nothing is held in memory but the
+ids that tell repeated records.
+"""
+
+import gzip
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import Final
+
+from personalization.archiving import read_events
+from personalization.errors import InvalidInput
+from personalization.events import Event, Item, accept, decode_client_event, decode_item
+
+Source = Callable[[], Iterator[Event]]
+MAX_EXAMPLES: Final = 5
+
+
+def lines_of(path: Path) -> Iterator[bytes]:
+    """Yield the lines of a JSONL file, gzipped if its name ends in ``.gz``."""
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        yield from file
+
+
+def lake_events(folder: Path) -> Iterator[Event]:
+    """Yield the events below a folder of lake objects, each record once, objects in order of name."""
+    paths = sorted(folder.rglob("*.jsonl.gz"))
+    return read_events(chain.from_iterable(lines_of(path) for path in paths))
+
+
+@dataclass
+class Rejects:
+    """Lines that could not be read: how many by code, and the first few with their reason."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    examples: list[str] = field(default_factory=list)
+
+    def add(self, place: str, error: InvalidInput) -> None:
+        """Count one line."""
+        self.counts[error.code] += 1
+        if len(self.examples) < MAX_EXAMPLES:
+            self.examples.append(f"{place}: {error}")
+
+
+def exported_events(paths: Sequence[Path], rejects: Rejects) -> Iterator[Event]:
+    """Yield the events of a client's export; users keep their own id, and arrival is occurrence."""
+    for path in paths:
+        for number, line in enumerate(lines_of(path), 1):
+            try:
+                sent = decode_client_event(line)
+                yield accept(sent, user_key=sent.user_id, received_at=sent.occurred_at)
+            except InvalidInput as error:
+                rejects.add(f"{path.name}:{number}", error)
+
+
+def exported_items(path: Path, rejects: Rejects) -> list[Item]:
+    """Read a catalogue export; of an item named twice the last line counts."""
+    items: dict[str, Item] = {}
+    for number, line in enumerate(lines_of(path), 1):
+        try:
+            item = decode_item(line)
+            items[item.item_id] = item
+        except InvalidInput as error:
+            rejects.add(f"{path.name}:{number}", error)
+    return list(items.values())
+
+
+def catalogue(events: Iterable[Event]) -> dict[str, Item]:
+    """Collect the latest version of each item from `item_upserted` events."""
+    latest: dict[str, tuple[float, Item]] = {}
+    for event in events:
+        if event.item is not None:
+            at = event.occurred_at.timestamp()
+            if event.item.item_id not in latest or latest[event.item.item_id][0] <= at:
+                latest[event.item.item_id] = (at, event.item)
+    return {item_id: item for item_id, (_, item) in latest.items()}
