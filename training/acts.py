@@ -10,6 +10,7 @@ from datetime import datetime
 
 import numpy as np
 import numpy.typing as npt
+
 from personalization.candidates import WEIGHT_OF_CODE, is_positive
 from personalization.events import Event, EventType, Item
 from personalization.profiles import CODES, LATE_WINDOW, at_seconds

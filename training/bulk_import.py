@@ -24,6 +24,9 @@ from typing import Final
 import boto3
 import msgspec
 from crawleruseragents import is_crawler
+from rich.console import Console
+from rich.progress import track
+
 from personalization.adapters.dynamodb import DynamoCatalog, DynamoProfileStore
 from personalization.adapters.s3 import S3Archive
 from personalization.adapters.secrets import read_secret
@@ -43,8 +46,6 @@ from personalization.keys import imported_object
 from personalization.ledger import Mark
 from personalization.ports import Archive, Catalog, ProfileStore, UserState
 from personalization.profiles import Outcome, apply
-from rich.console import Console
-from rich.progress import track
 
 CHUNK_EVENTS: Final = 100_000
 _WRITERS: Final = 8

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+
 from personalization.events import Item
 from personalization.model_tables import Tables
 from personalization.profile_encoding import decode, encode
 from personalization.profiles import Profile, at_seconds
-
 from training.acts import ActLog, Acts, collect
 from training.snapshots import replay
 from training.sources import Source

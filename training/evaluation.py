@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 import numpy as np
 import numpy.typing as npt
+
 from personalization.candidates import SOURCES, Candidates, generate, history_of
 from personalization.features import features
 from personalization.model_tables import Tables
@@ -22,7 +23,6 @@ from personalization.ranking import (
     best_by_user,
     covisitation_scores,
 )
-
 from training.acts import Ints
 from training.dataset import Dataset
 from training.metrics import hit_rate, mean_reciprocal_rank, ndcg

@@ -57,7 +57,7 @@ class Job:
 
 
 def parse_job(argv: Sequence[str] | None, name: str, **options: dict[str, Any]) -> Job:
-    """Parse a job's command line: `--root`, `--now`, and what the job adds (`--shard-count` as `shard_count`)."""
+    """Parse a job's command line: `--root`, `--now`, and the job's own (`--shard-count` as `shard_count`)."""
     parser = argparse.ArgumentParser(prog=f"python -m training.jobs.{name}")
     parser.add_argument("--root", type=Path, default=Path("/opt/ml"), help="SageMaker's root folder")
     parser.add_argument("--now", type=datetime.fromisoformat, required=True, help="RFC 3339")

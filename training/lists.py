@@ -9,6 +9,7 @@ from typing import Final
 from zlib import crc32
 
 import msgspec
+
 from personalization import keys
 from personalization.experiments import Definitions
 from personalization.keys import Key

@@ -4,10 +4,10 @@ from datetime import datetime
 from pathlib import Path
 
 import msgspec
+
 from personalization.features import FEATURES
 from personalization.model_tables import Tables, save_tables
 from personalization.ranking import METADATA_FILE, RANKER_FILE, TABLES_FOLDER, Metadata
-
 from training.dataset import Dataset
 from training.ranker import PARAMETERS, TrainedRanker, train_ranker
 from training.split import Stage

@@ -14,13 +14,13 @@ from itertools import batched
 from pathlib import Path
 
 import msgspec
-from personalization.names import Ranker
-from personalization.profiles import Profile
-from personalization.ranking import BLOCK_USERS, Model
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from personalization.names import Ranker
+from personalization.profiles import Profile
+from personalization.ranking import BLOCK_USERS, Model
 from training.dataset import Dataset, make_dataset
 from training.evaluation import Evaluation, evaluate
 from training.modelling import TRAINING_FILE, save_model, train_on

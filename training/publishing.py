@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+
 from personalization import keys
 from personalization.ports import ActiveModel, Archive, ListStore
 from personalization.profiles import at_seconds
-
 from training.lists import StoredList
 
 WRITERS: Final = 16

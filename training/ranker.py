@@ -9,12 +9,12 @@ from typing import Any, Final
 import lightgbm
 import numpy as np
 import numpy.typing as npt
+
 from personalization.candidates import Candidates, generate, history_of
 from personalization.features import FEATURES, features
 from personalization.model_tables import Floats, Tables
 from personalization.profiles import Profile
 from personalization.ranking import BLOCK_USERS
-
 from training.acts import Ints
 from training.split import Labels
 

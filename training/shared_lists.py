@@ -7,12 +7,12 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
+
 from personalization.keys import POPULAR, TRENDING
 from personalization.lists import STORED_ITEMS, ListItem
 from personalization.model_tables import Tables
 from personalization.profiles import Profile, at_seconds, segment_of
-from scipy import sparse
-
 from training.acts import Acts
 
 MIN_SEGMENT_USERS: Final = 20

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from personalization.events import Event
 from personalization.ledger import SeenIds
 from personalization.profiles import Profile, apply, at_seconds
-
 from training.split import Labels, Stage
 
 

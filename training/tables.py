@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
+from scipy import sparse
+
 from personalization.events import Item
 from personalization.model_tables import NEIGHBOURS, POPULARITY_DAYS, Tables, strongest
 from personalization.profiles import at_seconds
-from scipy import sparse
-
 from training.acts import Acts, Floats, Ints
 
 PAIR_WINDOW: Final = 12

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from functools import cache
 
 import boto3
+
+from functions.archive_events.settings import Settings
 from personalization.adapters.kinesis import stream_epoch
 from personalization.adapters.s3 import S3Archive
 from personalization.ports import Archive
 from personalization.runtime.settings import load_settings
-
-from functions.archive_events.settings import Settings
 
 
 @dataclass(frozen=True)

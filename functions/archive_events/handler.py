@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from functions.archive_events.dependencies import dependencies
 from personalization.adapters.kinesis import stream_records
 from personalization.archiving import archive
 from personalization.names import Metric
 from personalization.runtime.observability import count, metrics
-
-from functions.archive_events.dependencies import dependencies
 
 
 @metrics.log_metrics

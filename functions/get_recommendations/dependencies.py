@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from functools import cache, partial
 
 import boto3
+
+from functions.get_recommendations.settings import Settings
 from personalization.adapters.dynamodb import DynamoListStore
 from personalization.adapters.secrets import read_secret
 from personalization.adapters.sqs import SqsRefreshQueue
@@ -13,8 +15,6 @@ from personalization.identity import user_key
 from personalization.runtime.clock import new_id, now
 from personalization.runtime.settings import load_settings
 from personalization.serving import Recommender
-
-from functions.get_recommendations.settings import Settings
 
 
 @dataclass(frozen=True)

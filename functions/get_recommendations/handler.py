@@ -4,6 +4,8 @@ from http import HTTPStatus
 from typing import Any
 
 import msgspec
+
+from functions.get_recommendations.dependencies import dependencies
 from personalization.names import Dimension, Metric
 from personalization.queries import parse_query
 from personalization.runtime.http import (
@@ -16,8 +18,6 @@ from personalization.runtime.http import (
     respond,
 )
 from personalization.runtime.observability import count_by, logger
-
-from functions.get_recommendations.dependencies import dependencies
 
 
 @http_handler

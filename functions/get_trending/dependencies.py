@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from functools import cache
 
 import boto3
+
+from functions.get_trending.settings import Settings
 from personalization.adapters.dynamodb import DynamoListStore
 from personalization.ports import ListStore
 from personalization.runtime.settings import load_settings
 from personalization.serving import SharedLists
-
-from functions.get_trending.settings import Settings
 
 
 @dataclass(frozen=True)

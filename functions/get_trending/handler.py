@@ -3,13 +3,12 @@
 from http import HTTPStatus
 from typing import Any
 
+from functions.get_trending.dependencies import dependencies
 from personalization.keys import TRENDING
 from personalization.queries import parse_limit
 from personalization.runtime.clock import now
 from personalization.runtime.http import Event, Response, http_handler, query_values, respond
 from personalization.serving import shared_list
-
-from functions.get_trending.dependencies import dependencies
 
 
 @http_handler

@@ -6,13 +6,13 @@ from functools import cache, lru_cache, partial
 
 import boto3
 from crawleruseragents import is_crawler
+
+from functions.ingest_events.settings import Settings
 from personalization.adapters.kinesis import KinesisEventStream
 from personalization.adapters.secrets import read_secret
 from personalization.identity import user_key
 from personalization.ports import EventStream
 from personalization.runtime.settings import load_settings
-
-from functions.ingest_events.settings import Settings
 
 
 @dataclass(frozen=True)

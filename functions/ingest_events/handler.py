@@ -3,13 +3,12 @@
 from http import HTTPStatus
 from typing import Any
 
+from functions.ingest_events.dependencies import dependencies
 from personalization import ingestion
 from personalization.names import Metric
 from personalization.runtime.clock import now
 from personalization.runtime.http import Event, Response, body_of, header, http_handler, problem, respond
 from personalization.runtime.observability import count, metrics
-
-from functions.ingest_events.dependencies import dependencies
 
 
 @metrics.log_metrics

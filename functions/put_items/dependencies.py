@@ -3,11 +3,11 @@
 from functools import cache
 
 import boto3
+
+from functions.put_items.settings import Settings
 from personalization.adapters.kinesis import KinesisEventStream
 from personalization.ports import EventStream
 from personalization.runtime.settings import load_settings
-
-from functions.put_items.settings import Settings
 
 
 @cache

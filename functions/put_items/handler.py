@@ -3,13 +3,12 @@
 from http import HTTPStatus
 from typing import Any
 
+from functions.put_items.dependencies import event_stream
 from personalization import ingestion
 from personalization.names import Metric
 from personalization.runtime.clock import new_id, now
 from personalization.runtime.http import Event, Response, body_of, http_handler, problem, respond
 from personalization.runtime.observability import count, metrics
-
-from functions.put_items.dependencies import event_stream
 
 
 @metrics.log_metrics

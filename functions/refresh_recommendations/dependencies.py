@@ -3,14 +3,14 @@
 from functools import cache
 
 import boto3
+
+from functions.refresh_recommendations.models import ModelCache
+from functions.refresh_recommendations.settings import Settings
 from personalization.adapters.dynamodb import DynamoListStore, DynamoProfileStore
 from personalization.experiments import packaged_definitions
 from personalization.refreshing import Refresher
 from personalization.runtime.clock import new_id, now
 from personalization.runtime.settings import load_settings
-
-from functions.refresh_recommendations.models import ModelCache
-from functions.refresh_recommendations.settings import Settings
 
 
 @cache

@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from functions.refresh_recommendations.dependencies import refresher
 from personalization.adapters.sqs import refresh_requests
 from personalization.errors import Unavailable
 from personalization.names import Metric
 from personalization.runtime.observability import count, logger, metrics
-
-from functions.refresh_recommendations.dependencies import refresher
 
 
 @metrics.log_metrics

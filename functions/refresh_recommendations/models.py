@@ -7,6 +7,7 @@ from tempfile import gettempdir
 from typing import TYPE_CHECKING
 
 import msgspec
+
 from personalization.keys import MANIFEST, model_prefix
 from personalization.ranking import Model
 

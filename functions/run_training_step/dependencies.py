@@ -5,9 +5,9 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import boto3
-from personalization.runtime.settings import load_settings
 
 from functions.run_training_step.settings import Settings
+from personalization.runtime.settings import load_settings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

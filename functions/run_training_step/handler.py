@@ -7,11 +7,10 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
-from personalization.runtime.observability import logger
-
 from functions.run_training_step.channels import download, upload, wiring
 from functions.run_training_step.dependencies import dependencies
 from functions.run_training_step.settings import Settings
+from personalization.runtime.observability import logger
 
 
 class StepFailedError(RuntimeError):

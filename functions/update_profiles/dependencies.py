@@ -3,6 +3,8 @@
 from functools import cache
 
 import boto3
+
+from functions.update_profiles.settings import Settings
 from personalization.adapters.dynamodb import DynamoCatalog, DynamoProfileStore
 from personalization.adapters.kinesis import stream_epoch
 from personalization.adapters.s3 import S3Archive, S3Quarantine
@@ -11,8 +13,6 @@ from personalization.adapters.sqs import SqsRefreshQueue
 from personalization.projection import Projector
 from personalization.runtime.clock import now
 from personalization.runtime.settings import load_settings
-
-from functions.update_profiles.settings import Settings
 
 
 @cache

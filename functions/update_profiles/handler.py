@@ -3,13 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
+from functions.update_profiles.dependencies import projector
 from personalization.adapters.kinesis import stream_records
 from personalization.names import Dimension, Metric
 from personalization.projection import Projection
 from personalization.runtime.clock import now
 from personalization.runtime.observability import count, count_by, metrics, milliseconds
-
-from functions.update_profiles.dependencies import projector
 
 _METRICS = {
     "applied": Metric.EVENTS_APPLIED,

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import boto3
 import pytest
 from moto import mock_aws
+
 from personalization.adapters.dynamodb import DynamoCatalog, DynamoListStore, DynamoProfileStore
 from personalization.adapters.memory import MemoryTable
 

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+
 from factories import NOW, event, listed
 from personalization import keys
 from personalization.errors import Conflict

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 import boto3
 import msgspec
 import pytest
-from factories import NOW, event, record
 from moto import mock_aws
+
+from factories import NOW, event, record
 from personalization.adapters.kinesis import KinesisEventStream, stream_epoch
 from personalization.adapters.memory import MemoryArchive, MemoryQuarantine
 from personalization.adapters.s3 import S3Archive, S3Quarantine

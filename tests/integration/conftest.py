@@ -9,8 +9,9 @@ from typing import Any
 
 import boto3
 import pytest
-from contracts.conftest import TABLE, create_table
 from moto import mock_aws
+
+from contracts.conftest import TABLE, create_table
 
 CONTEXT = SimpleNamespace(
     function_name="f", memory_limit_in_mb=128, invoked_function_arn="arn", aws_request_id="request-1"

@@ -7,20 +7,20 @@ from datetime import UTC, datetime
 
 import boto3
 import pytest
-from factories import client_event, listed
-from integration.conftest import CONTEXT, Platform
-from personalization import keys
-from personalization.adapters.dynamodb import DynamoListStore, DynamoProfileStore
-from personalization.archiving import read_events
-from personalization.identity import user_key
-from personalization.ports import ActiveModel
 
+from factories import client_event, listed
 from functions.archive_events.handler import handler as archive_events
 from functions.get_recommendations.handler import handler as get_recommendations
 from functions.get_trending.handler import handler as get_trending
 from functions.ingest_events.handler import handler as ingest_events
 from functions.put_items.handler import handler as put_items
 from functions.update_profiles.handler import handler as update_profiles
+from integration.conftest import CONTEXT, Platform
+from personalization import keys
+from personalization.adapters.dynamodb import DynamoListStore, DynamoProfileStore
+from personalization.archiving import read_events
+from personalization.identity import user_key
+from personalization.ports import ActiveModel
 
 ANN = user_key(b"user-key-secret", "ann")
 

@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+
 from factories import NOW, client_event
 from personalization.errors import InvalidEvent
 from personalization.events import Event, accept, decode_client_event, decode_event, encode_event

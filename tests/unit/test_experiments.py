@@ -5,6 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+
 from personalization.errors import InvalidInput
 from personalization.experiments import (
     Experiment,

@@ -3,9 +3,10 @@
 import json
 
 import pytest
-from factories import NOW, client_event
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from factories import NOW, client_event
 from personalization.adapters.memory import MemoryEventStream
 from personalization.errors import InvalidInput
 from personalization.ingestion import Receipt, ingest_events, ingest_items

@@ -3,9 +3,10 @@
 from datetime import timedelta
 
 import pytest
-from factories import NOW, event
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from factories import NOW, event
 from personalization.errors import InvalidInput
 from personalization.events import Event, EventType
 from personalization.ledger import SeenIds

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 import pytest
+
 from factories import NOW, event, listed
 from personalization import keys
 from personalization.adapters.memory import MemoryRefreshQueue, MemoryTable

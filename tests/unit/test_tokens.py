@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+
 from factories import NOW, event
 from personalization.attribution import attribute
 from personalization.errors import InvalidToken

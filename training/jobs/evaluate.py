@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from personalization.ranking import RANKER_FILE
-
 from training.dataset import load_dataset
 from training.evaluation import evaluate
 from training.folders import parse_job

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import boto3
 import msgspec
+
 from personalization.adapters.dynamodb import DynamoListStore
 from personalization.adapters.s3 import S3Archive
 from personalization.ranking import METADATA_FILE, Metadata
-
 from training.folders import parse_job
 from training.lists import read_lists
 from training.publishing import Publisher

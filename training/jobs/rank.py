@@ -5,7 +5,6 @@ from itertools import chain
 
 from personalization.experiments import packaged_definitions
 from personalization.ranking import Model
-
 from training.dataset import load_dataset
 from training.folders import parse_job
 from training.lists import in_shard, is_active, shared, user_lists, write_lists
