@@ -1,7 +1,8 @@
 """Features: one function of (profiles, candidates, time), for training, batch ranking and live refresh.
 
 Missing values are NaN, which LightGBM learns a direction for: a source that does not offer an item, an
-unknown price, an item never shown. No feature looks past the profile it is given or the tables' time.
+unknown price. No feature looks past the profile it is given or the tables' time. What was shown last is not a
+feature: the slate a click came from is in the profile before the click, and would give the label away.
 """
 
 from collections.abc import Sequence
@@ -28,7 +29,6 @@ FEATURES: Final = (
     "price_ratio",
     "category_affinity",
     "same_category_as_last",
-    "hours_since_shown",
     "user_items",
     "user_days_idle",
     "user_tenure_days",
@@ -56,7 +56,6 @@ def features(
         tables.price[item] / _typical_price(history, tables)[user],
         category,
         same_category,
-        _hours_since_shown(candidates, profiles, tables, seconds),
         *_user_features(profiles, history, seconds)[user].T,
     ]
     return np.column_stack(columns).astype(np.float32)
@@ -109,26 +108,6 @@ def _typical_price(history: History, tables: Tables) -> npt.NDArray[np.float64]:
     with np.errstate(invalid="ignore", divide="ignore"):
         typical: npt.NDArray[np.float64] = np.where(total > 0, total / weight, np.nan)
     return typical
-
-
-def _hours_since_shown(
-    candidates: Candidates, profiles: Sequence[Profile], tables: Tables, seconds: int
-) -> npt.NDArray[np.float64]:
-    """Hours since each candidate was last shown to its user; NaN if not among the last shown."""
-    width = len(tables.items)
-    shown = [
-        (user * width + row, (seconds - at) / 3600.0)
-        for user, profile in enumerate(profiles)
-        for hashed, at in profile.shown.items()
-        for row in tables.rows_by_hash.get(hashed, ())
-    ]
-    hours = np.full(len(candidates.item), np.nan)
-    if shown:
-        codes, values = (np.array(part) for part in zip(*sorted(shown), strict=True))
-        wanted = candidates.user * width + candidates.item
-        place = np.minimum(np.searchsorted(codes, wanted), len(codes) - 1)
-        hours = np.where(codes[place] == wanted, values[place], np.nan)
-    return hours
 
 
 def _user_features(profiles: Sequence[Profile], history: History, seconds: int) -> npt.NDArray[np.float64]:

@@ -1,0 +1,75 @@
+# `make` lists the targets. Everything is built by the first target that needs it, from git, make, curl and python3.
+
+SHELL := bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PORT ?= 4566
+PYTHON := .venv/bin/python
+SETUP := infrastructure/local/setup.sh
+AWS_PROJECT := infrastructure/local/aws
+MEMBER := layers/personalization/pyproject.toml
+
+# Stamps lie inside of what they stand for, so that removing a folder rebuilds it.
+UV_READY := .local/uv/.ready
+PYTHON_READY := .venv/.ready
+CDK_READY := node_modules/.ready
+AWS_READY := .local/emulator/.ready
+
+export PORT DATA KEEP
+
+.PHONY: help setup demo up down status url test check format synth
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(CDK_READY) $(AWS_READY) ## build the environment: .venv, the CDK command line, the local AWS
+	@:
+
+demo: setup ## the whole platform on this machine, events to recommendations (DATA=folder, KEEP=1)
+	@$(PYTHON) -m infrastructure.local.demo
+
+up: setup ## start a local AWS and deploy into it (PORT=4566)
+	@$(PYTHON) -m infrastructure.local up
+
+down: setup ## end it and remove all of it (PORT=4566)
+	@$(PYTHON) -m infrastructure.local down
+
+status: setup ## print the addresses of the running one (PORT=4566)
+	@$(PYTHON) -m infrastructure.local status
+
+url: setup ## print the address of its HTTP API only (PORT=4566)
+	@$(PYTHON) -m infrastructure.local url
+
+test: check ## check, and run every test, up to the one that deploys
+	@$(PYTHON) -m pytest -n 2 --dist loadgroup
+
+check: setup ## formatting, lint, types and import rules
+	@.venv/bin/ruff format --check
+	@.venv/bin/ruff check
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+
+format: setup ## put the code in shape
+	@.venv/bin/ruff check --fix
+	@.venv/bin/ruff format
+
+synth: setup ## CloudFormation templates of one environment into cdk.out (ENV=local, dev or prod)
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/node node_modules/aws-cdk/bin/cdk synth --quiet --no-notices \
+		--context environment=$(or $(ENV),local)
+
+$(UV_READY): $(SETUP)
+	@bash $(SETUP) uv
+	@touch $@
+
+$(PYTHON_READY): $(UV_READY) uv.lock pyproject.toml $(MEMBER)
+	@bash $(SETUP) python
+	@touch $@
+
+$(CDK_READY): $(PYTHON_READY) package.json package-lock.json
+	@bash $(SETUP) cdk
+	@touch $@
+
+$(AWS_READY): $(UV_READY) $(AWS_PROJECT)/pyproject.toml $(AWS_PROJECT)/uv.lock
+	@bash $(SETUP) aws
+	@touch $@

@@ -1,0 +1,1 @@
+"""The CDK app, and the local AWS that it can be deployed into."""

@@ -1,0 +1,41 @@
+"""The CDK app: `cdk synth -c environment=local|dev|prod`, or `python -m infrastructure.app`."""
+
+from aws_cdk import App
+
+from infrastructure.environments import LOCAL, environment_named
+from infrastructure.fields import Environment
+from infrastructure.stacks.data import DataStack
+from infrastructure.stacks.ingestion import IngestionStack
+from infrastructure.stacks.observability import ObservabilityStack
+from infrastructure.stacks.serving import ServingStack
+from infrastructure.stacks.training import TrainingStack
+from infrastructure.suppressions import check_with_nag
+
+
+def define(app: App, env: Environment) -> None:
+    """Define the stacks of one environment in `app`."""
+    data = DataStack(app, "data", environment=env)
+    ingestion = IngestionStack(app, "ingestion", environment=env, data=data)
+    serving = ServingStack(app, "serving", environment=env, data=data, ingestion=ingestion)
+    training = TrainingStack(app, "training", environment=env, data=data)
+    ObservabilityStack(
+        app,
+        "observability",
+        environment=env,
+        data=data,
+        ingestion=ingestion,
+        serving=serving,
+        training=training,
+    )
+    check_with_nag(app)
+
+
+def main() -> None:
+    """Synthesize the environment that the context flag names; `local` without one."""
+    app = App()
+    define(app, environment_named(app.node.try_get_context("environment") or LOCAL.name))
+    app.synth()
+
+
+if __name__ == "__main__":
+    main()

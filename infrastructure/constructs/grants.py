@@ -1,0 +1,51 @@
+"""Permissions on data, action by action: what a function's ports do, and nothing else."""
+
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_secretsmanager as secretsmanager
+from aws_cdk import aws_sqs as sqs
+
+from infrastructure.suppressions import acknowledge_objects
+
+
+def grant_items(table: dynamodb.ITable, function: lambda_.Function, *actions: str) -> None:
+    """Allow DynamoDB `actions`, as "BatchGetItem", on the table."""
+    function.add_to_role_policy(
+        iam.PolicyStatement(actions=[f"dynamodb:{action}" for action in actions], resources=[table.table_arn])
+    )
+
+
+def grant_send(queue: sqs.IQueue, function: lambda_.Function) -> None:
+    """Allow sending to the queue."""
+    function.add_to_role_policy(iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[queue.queue_arn]))
+
+
+def grant_secret(secret: secretsmanager.ISecret, function: lambda_.Function) -> None:
+    """Allow reading the secret's value."""
+    function.add_to_role_policy(
+        iam.PolicyStatement(actions=["secretsmanager:GetSecretValue"], resources=[secret.secret_arn])
+    )
+
+
+def grant_objects(bucket: s3.IBucket, prefix: str, function: lambda_.Function, *actions: str) -> None:
+    """Allow S3 object `actions`, as "GetObject", on the keys that begin with `prefix`."""
+    function.add_to_role_policy(
+        iam.PolicyStatement(
+            actions=[f"s3:{action}" for action in actions],
+            resources=[bucket.arn_for_objects(f"{prefix}*")],
+        )
+    )
+    acknowledge_objects(function, bucket, prefix)
+
+
+def grant_listing(bucket: s3.IBucket, function: lambda_.Function, *, prefix: str | None = None) -> None:
+    """Allow listing the bucket's keys, or those that begin with `prefix`."""
+    function.add_to_role_policy(
+        iam.PolicyStatement(
+            actions=["s3:ListBucket"],
+            resources=[bucket.bucket_arn],
+            conditions={"StringLike": {"s3:prefix": f"{prefix}*"}} if prefix else None,
+        )
+    )

@@ -1,0 +1,80 @@
+"""The HTTP API in front of the functions."""
+
+import json
+from typing import Final
+
+from aws_cdk import aws_apigatewayv2 as http
+from aws_cdk import aws_apigatewayv2_authorizers as authorizers
+from aws_cdk import aws_apigatewayv2_integrations as integrations
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from infrastructure.constructs.logs import log_group
+from infrastructure.fields import Access, Environment
+from infrastructure.suppressions import acknowledge
+
+# The route's pattern, not the path, and no address: a path holds a user id, and users are pseudonymous
+# from the first hop on.
+_ACCESS_LOG: Final = json.dumps(
+    {
+        "request_id": "$context.requestId",
+        "time": "$context.requestTime",
+        "route": "$context.routeKey",
+        "status": "$context.status",
+        "response_bytes": "$context.responseLength",
+        "latency_ms": "$context.responseLatency",
+        "integration_error": "$context.integrationErrorMessage",
+    }
+)
+
+
+class WebApi(Construct):
+    """An HTTP API with one throttled, logged stage; every route asks for what the environment says."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, environment: Environment) -> None:
+        super().__init__(scope, construct_id)
+        self.api = http.HttpApi(
+            self,
+            "Api",
+            create_default_stage=False,
+            default_authorizer=_authorizer(environment.access),
+        )
+        self.stage = self._stage(environment)
+        if environment.access is Access.OPEN:
+            acknowledge(self, {"AwsSolutions-APIG4": "Only the local AWS has this account number."})
+
+    @property
+    def url(self) -> str:
+        """Root of the routes, without a slash at the end."""
+        return self.api.api_endpoint
+
+    def route(self, method: http.HttpMethod, path: str, function: lambda_.IFunction) -> None:
+        """Have `function` answer `method path`; it gets events of payload format 2.0."""
+        integration = integrations.HttpLambdaIntegration(
+            f"{function.node.id}Integration",
+            function,
+            payload_format_version=http.PayloadFormatVersion.VERSION_2_0,
+        )
+        self.api.add_routes(path=path, methods=[method], integration=integration)
+
+    def _stage(self, environment: Environment) -> http.CfnStage:
+        logs = log_group(self, "AccessLogs", environment=environment)
+        return http.CfnStage(
+            self,
+            "Stage",
+            api_id=self.api.api_id,
+            stage_name="$default",
+            auto_deploy=True,
+            default_route_settings=http.CfnStage.RouteSettingsProperty(
+                detailed_metrics_enabled=True,
+                throttling_rate_limit=environment.throttle.requests_per_second,
+                throttling_burst_limit=environment.throttle.burst,
+            ),
+            access_log_settings=http.CfnStage.AccessLogSettingsProperty(
+                destination_arn=logs.log_group_arn, format=_ACCESS_LOG
+            ),
+        )
+
+
+def _authorizer(access: Access) -> http.IHttpRouteAuthorizer | None:
+    return authorizers.HttpIamAuthorizer() if access is Access.IAM else None

@@ -1,0 +1,131 @@
+"""The environments side by side, as typed values: whatever differs between them is a field here.
+
+Free of `aws_cdk`, whose import starts Node, so that tools may read an environment cheaply.
+"""
+
+import platform
+from typing import Final
+
+from infrastructure.errors import UnknownEnvironmentError
+from infrastructure.fields import (
+    LOCAL_ACCOUNT,
+    Access,
+    Architecture,
+    Capabilities,
+    ClickRateAlarm,
+    Environment,
+    Stream,
+    Throttle,
+    Training,
+)
+
+__all__ = ["DEV", "ENVIRONMENTS", "LOCAL", "LOCAL_ACCOUNT", "LOCAL_REGION", "PROD", "environment_named"]
+
+LOCAL_REGION: Final = "us-east-1"
+
+
+def host_architecture() -> Architecture:
+    """Return the architecture of this machine, which runs the Lambdas of the local AWS."""
+    is_arm = platform.machine().lower() in {"aarch64", "arm64"}
+    return Architecture.ARM64 if is_arm else Architecture.X86_64
+
+
+LOCAL: Final = Environment(
+    name="local",
+    account=LOCAL_ACCOUNT,
+    region=LOCAL_REGION,
+    architecture=host_architecture(),
+    access=Access.OPEN,
+    throttle=Throttle(requests_per_second=1_000, burst=2_000),
+    stream=Stream(
+        shards=1,
+        retention_hours=24,
+        parallelization_factor=1,
+        profile_batch=500,
+        profile_window_seconds=0,
+        archive_window_seconds=1,
+    ),
+    training=Training(ranking_shards=2, nightly=False),
+    click_rate_alarm=ClickRateAlarm(floor_percent=1.0, minimum_impressions=500),
+    refresh_concurrency=2,
+    log_retention_days=1,
+    tracing=True,
+    retain_data=False,
+    point_in_time_recovery=True,
+    customer_managed_key=False,
+    capabilities=Capabilities(
+        metric_math_alarms=False, enhanced_fan_out=False, anomaly_detection=False, composite_alarm=False
+    ),
+)
+
+DEV: Final = Environment(
+    name="dev",
+    account=None,
+    region=None,
+    architecture=Architecture.ARM64,
+    access=Access.IAM,
+    throttle=Throttle(requests_per_second=100, burst=200),
+    stream=Stream(
+        shards=1,
+        retention_hours=24,
+        parallelization_factor=1,
+        profile_batch=500,
+        profile_window_seconds=1,
+        archive_window_seconds=60,
+    ),
+    training=Training(ranking_shards=4, nightly=True),
+    click_rate_alarm=ClickRateAlarm(floor_percent=1.0, minimum_impressions=1_000),
+    refresh_concurrency=5,
+    log_retention_days=14,
+    tracing=True,
+    retain_data=False,
+    point_in_time_recovery=True,
+    customer_managed_key=False,
+    capabilities=Capabilities(
+        metric_math_alarms=True, enhanced_fan_out=False, anomaly_detection=True, composite_alarm=True
+    ),
+)
+
+PROD: Final = Environment(
+    name="prod",
+    account=None,
+    region=None,
+    architecture=Architecture.ARM64,
+    access=Access.IAM,
+    throttle=Throttle(requests_per_second=2_000, burst=4_000),
+    stream=Stream(
+        shards=None,
+        retention_hours=168,
+        parallelization_factor=4,
+        profile_batch=500,
+        profile_window_seconds=1,
+        archive_window_seconds=60,
+    ),
+    training=Training(ranking_shards=32, nightly=True),
+    click_rate_alarm=ClickRateAlarm(floor_percent=1.0, minimum_impressions=10_000),
+    refresh_concurrency=50,
+    log_retention_days=90,
+    tracing=True,
+    retain_data=True,
+    point_in_time_recovery=True,
+    customer_managed_key=True,
+    capabilities=Capabilities(
+        metric_math_alarms=True, enhanced_fan_out=True, anomaly_detection=True, composite_alarm=True
+    ),
+)
+
+ENVIRONMENTS: Final = {environment.name: environment for environment in (LOCAL, DEV, PROD)}
+
+
+def environment_named(name: str) -> Environment:
+    """Return the environment called `name`.
+
+    Raises
+    ------
+    UnknownEnvironmentError
+        When there is none; the message lists those there are.
+    """
+    try:
+        return ENVIRONMENTS[name]
+    except KeyError:
+        raise UnknownEnvironmentError(name, known=sorted(ENVIRONMENTS)) from None

@@ -1,0 +1,23 @@
+"""What can go wrong while the app is put together.
+
+InfrastructureError
+├── UnknownEnvironmentError
+└── LayerBuildError
+"""
+
+from collections.abc import Sequence
+
+
+class InfrastructureError(Exception):
+    """The CDK app can't be synthesized."""
+
+
+class UnknownEnvironmentError(InfrastructureError):
+    """The context flag `environment` names none."""
+
+    def __init__(self, name: str, *, known: Sequence[str]) -> None:
+        super().__init__(f"unknown environment {name!r}; choose one of {', '.join(known)}")
+
+
+class LayerBuildError(InfrastructureError):
+    """The wheels of a layer can't be installed."""

@@ -1,0 +1,114 @@
+"""The fields of an environment, typed: all that may differ between two deployments."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+LOCAL_ACCOUNT: Final = "000000000000"
+"""The account of the local AWS. No real account has this number, so `local` deploys nowhere else."""
+
+
+class Architecture(StrEnum):
+    """Processor of the Lambdas, and so of the native wheels in their layers."""
+
+    ARM64 = "arm64"
+    X86_64 = "x86_64"
+
+
+class Access(StrEnum):
+    """Who may call the HTTP API."""
+
+    OPEN = "open"
+    """Anybody who reaches it; only for the local AWS."""
+    IAM = "iam"
+    """Principals of the account allowed `execute-api:Invoke`, with signed requests."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stream:
+    """Capacity of the event stream and of the mappings that read it."""
+
+    shards: int | None
+    """Provisioned shards; `None` means on demand."""
+    retention_hours: int
+    parallelization_factor: int
+    """Batches in flight per shard; a partition key is never in two at once. 1 to 10."""
+    profile_batch: int
+    """Events in a batch of `update_profiles`."""
+    profile_window_seconds: int
+    """How long `update_profiles` waits for a batch to fill; part of event-to-changed-list time."""
+    archive_window_seconds: int
+    """How long `archive_events` waits: the longer, the fewer and larger the objects of the lake."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Throttle:
+    """Limits of the HTTP API's stage, for all callers together."""
+
+    requests_per_second: int
+    burst: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClickRateAlarm:
+    """When a click-through rate counts as dropped."""
+
+    floor_percent: float
+    minimum_impressions: int
+    """Items shown in an hour, below which the rate is noise and the alarm stays quiet."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """The slow loop."""
+
+    ranking_shards: int
+    """Shards of the distributed map that writes the users' lists."""
+    nightly: bool
+    """Whether the schedule is switched on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Capabilities:
+    """What not every AWS can do: the local one refuses a whole template for one unknown type."""
+
+    metric_math_alarms: bool
+    """CloudFormation takes an alarm on an expression. Without it the alarm stands on a metric that nobody
+    writes, carries its expression as metadata, and the local runner sets its state."""
+    enhanced_fan_out: bool
+    """`update_profiles` reads through its own consumer: 2 MB/s a shard of its own, 70 ms instead of 1 s."""
+    anomaly_detection: bool
+    """An alarm on traffic outside of its learned band."""
+    composite_alarm: bool
+    """The CTR alarm stays quiet while an outage explains the drop."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """Everything that differs between two deployments of Attune."""
+
+    name: str
+    account: str | None
+    """`None`: that of the credentials at deploy time."""
+    region: str | None
+    architecture: Architecture
+    access: Access
+    throttle: Throttle
+    stream: Stream
+    training: Training
+    click_rate_alarm: ClickRateAlarm
+    refresh_concurrency: int
+    """Copies of `refresh_recommendations` at once; at least 2, as Lambda demands."""
+    log_retention_days: int
+    tracing: bool
+    retain_data: bool
+    """Deleting a stack leaves table, buckets, stream and secrets, and the table can't be deleted."""
+    point_in_time_recovery: bool
+    customer_managed_key: bool
+    """Data at rest is encrypted under a key of this deployment, about $1 a month and request fees."""
+    capabilities: Capabilities
+
+    @property
+    def runs_on_this_machine(self) -> bool:
+        """Whether the Lambdas are processes of this machine."""
+        return self.account == LOCAL_ACCOUNT

@@ -1,0 +1,57 @@
+"""Starts the training state machine and follows it to its end."""
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from infrastructure.local.lifecycle import LocalAws
+
+_POLL_SECONDS: Final = 1.0
+_PATIENCE_SECONDS: Final = 600.0
+Json = dict[str, Any]
+
+
+class TrainingError(RuntimeError):
+    """The state machine did not succeed."""
+
+
+def run_training(aws: LocalAws, report: Callable[[str], None]) -> Json:
+    """Run the state machine once; `report` hears of each state. Returns the evaluation's report.
+
+    Raises
+    ------
+    TrainingError
+        The run failed or took longer than 10 minutes; the message holds the cause.
+    """
+    client = aws.client("stepfunctions")
+    arn = client.start_execution(stateMachineArn=aws.output("StateMachineArn"), input="{}")["executionArn"]
+    seen: set[str] = set()
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        for state in _entered(client, arn):
+            if state not in seen:
+                seen.add(state)
+                report(state)
+        status = client.describe_execution(executionArn=arn)
+        if status["status"] == "SUCCEEDED":
+            return _report(aws, status["name"])
+        if status["status"] != "RUNNING":
+            raise TrainingError(f"{status['status']}: {status.get('error')}: {status.get('cause')}")
+        time.sleep(_POLL_SECONDS)
+    raise TrainingError(f"the run still goes on after {_PATIENCE_SECONDS:.0f} s")
+
+
+def _entered(client: Any, arn: str) -> list[str]:
+    events = client.get_execution_history(executionArn=arn, maxResults=1000)["events"]
+    return [
+        event["stateEnteredEventDetails"]["name"] for event in events if "stateEnteredEventDetails" in event
+    ]
+
+
+def _report(aws: LocalAws, run_id: str) -> Json:
+    body = aws.client("s3").get_object(
+        Bucket=aws.output("ModelBucketName"), Key=f"runs/{run_id}/report/report.json"
+    )
+    report: Json = json.loads(body["Body"].read())
+    return report

@@ -1,0 +1,1 @@
+"""Stacks compose constructs and say who may do what."""

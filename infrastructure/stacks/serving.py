@@ -1,0 +1,107 @@
+"""From a request to recommendations, and from an act to a fresh list."""
+
+from aws_cdk import CfnOutput, Duration
+from aws_cdk.aws_apigatewayv2 import HttpMethod
+from aws_cdk.aws_lambda_event_sources import SqsEventSource
+from constructs import Construct
+
+from infrastructure.constructs.grants import grant_items, grant_objects, grant_secret, grant_send
+from infrastructure.constructs.layers import Layers
+from infrastructure.constructs.python_function import PythonFunction
+from infrastructure.constructs.web_api import WebApi
+from infrastructure.fields import Environment
+from infrastructure.stacks.base import AttuneStack
+from infrastructure.stacks.data import REFRESH_TIMEOUT, DataStack
+from infrastructure.stacks.ingestion import IngestionStack
+
+
+class ServingStack(AttuneStack):
+    """The HTTP API, the read path, and the refresh of lists behind it."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        part: str,
+        *,
+        environment: Environment,
+        data: DataStack,
+        ingestion: IngestionStack,
+    ) -> None:
+        super().__init__(scope, part, environment=environment)
+        self._data = data
+        self._layers = Layers(self, "Layers", environment=environment)
+        self.get_recommendations = self._get_recommendations()
+        self.get_trending = self._get_trending()
+        self.refresh_recommendations = self._refresh_recommendations()
+        self.api = WebApi(self, "WebApi", environment=environment)
+        self.api.route(HttpMethod.POST, "/v1/events", ingestion.ingest_events)
+        self.api.route(HttpMethod.PUT, "/v1/items", ingestion.put_items)
+        self.api.route(HttpMethod.GET, "/v1/users/{user_id}/recommendations", self.get_recommendations)
+        self.api.route(HttpMethod.GET, "/v1/trending", self.get_trending)
+        CfnOutput(self, "ApiUrl", value=self.api.url)
+        CfnOutput(self, "ApiId", value=self.api.api.api_id)
+
+    def _get_recommendations(self) -> PythonFunction:
+        data = self._data
+        function = PythonFunction(
+            self,
+            "GetRecommendations",
+            name="get_recommendations",
+            environment=self.settings,
+            layers=[self._layers.personalization, self._layers.base],
+            variables={
+                "TABLE_NAME": data.table.table_name,
+                "REFRESH_QUEUE_URL": data.refresh_queue.queue_url,
+                "USER_KEY_SECRET_ARN": data.user_key_secret.secret_arn,
+                "TOKEN_SECRET_ARN": data.token_secret.secret_arn,
+            },
+            memory_mb=1024,
+            timeout=Duration.seconds(10),
+        )
+        grant_items(data.table, function, "BatchGetItem")
+        grant_send(data.refresh_queue, function)
+        grant_secret(data.user_key_secret, function)
+        grant_secret(data.token_secret, function)
+        return function
+
+    def _get_trending(self) -> PythonFunction:
+        function = PythonFunction(
+            self,
+            "GetTrending",
+            name="get_trending",
+            environment=self.settings,
+            layers=[self._layers.personalization, self._layers.base],
+            variables={"TABLE_NAME": self._data.table.table_name},
+            memory_mb=512,
+            timeout=Duration.seconds(10),
+        )
+        grant_items(self._data.table, function, "BatchGetItem")
+        return function
+
+    def _refresh_recommendations(self) -> PythonFunction:
+        data = self._data
+        function = PythonFunction(
+            self,
+            "RefreshRecommendations",
+            name="refresh_recommendations",
+            environment=self.settings,
+            layers=[self._layers.personalization, self._layers.base, self._layers.ranking],
+            variables={
+                "TABLE_NAME": data.table.table_name,
+                "MODEL_BUCKET": data.models.bucket_name,
+            },
+            memory_mb=1769,
+            timeout=REFRESH_TIMEOUT,
+        )
+        grant_items(data.table, function, "BatchGetItem", "PutItem")
+        grant_objects(data.models, "models/", function, "GetObject")
+        function.add_event_source(
+            SqsEventSource(
+                data.refresh_queue,
+                batch_size=10,
+                max_batching_window=Duration.seconds(0),
+                max_concurrency=self.settings.refresh_concurrency,
+                report_batch_item_failures=True,
+            )
+        )
+        return function

@@ -1,0 +1,68 @@
+"""cdk-nag, and the ways in which exceptions from its rules are made, each with its reason."""
+
+from collections.abc import Mapping
+
+from aws_cdk import Acknowledgment, App, Stack, Token, Validations
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_stepfunctions as sfn
+from cdk_nag import AwsSolutionsChecks
+from constructs import IConstruct
+
+
+def check_with_nag(app: App) -> None:
+    """Have the AwsSolutions rules run on each synth of `app`; a finding fails it."""
+    Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+    acknowledge(
+        app, {"AwsSolutions-L1": "Python 3.13 is what the wheels, the local AWS and the tests run on."}
+    )
+
+
+def acknowledge(construct: IConstruct, rules: Mapping[str, str]) -> None:
+    """Accept findings (rule id -> reason) on `construct` and all below it."""
+    acknowledgments = [Acknowledgment(id=rule, reason=reason) for rule, reason in rules.items()]
+    Validations.of(construct).acknowledge(*acknowledgments)
+
+
+def acknowledge_tracing(role: IConstruct) -> None:
+    """Accept that X-Ray has no resources one could name."""
+    acknowledge(role, {"AwsSolutions-IAM5[Resource::*]": "X-Ray's put actions take no resource."})
+
+
+def acknowledge_objects(function: lambda_.Function, bucket: s3.IBucket, prefix: str) -> None:
+    """Accept a wildcard for the keys of `bucket`, which lies in another stack, below `prefix`."""
+    exported = Stack.of(function).resolve(Stack.of(bucket).export_value(bucket.bucket_arn))
+    finding = f"Resource::{exported['Fn::ImportValue']}/{prefix}*"
+    if function.role is not None:
+        acknowledge(
+            function.role, {f"AwsSolutions-IAM5[{finding}]": "Keys are made at run time, below this prefix."}
+        )
+
+
+def acknowledge_workflow(machine: sfn.StateMachine, function: lambda_.Function) -> None:
+    """Accept what CDK adds to the role of a state machine with a distributed map over `function`."""
+    stack = Stack.of(machine)
+    name = f'{{"Fn::Select":[6,{{"Fn::Split":[":",{{"Ref":"{_logical_id(machine)}"}}]}}]}}'
+    partition = _shown(stack.partition, "Partition")
+    region, account = _shown(stack.region, "Region"), _shown(stack.account, "AccountId")
+    executions = f"Resource::arn:{partition}:states:{region}:{account}:execution:{name}"
+    of_map = "The map stops and redrives only executions of its own machine, whose names come at run time."
+    acknowledge(
+        machine,
+        {
+            "AwsSolutions-IAM5[Resource::*]": "X-Ray's and log delivery's actions take no resource.",
+            f"AwsSolutions-IAM5[Resource::<{_logical_id(function)}.Arn>:*]": "Versions of the one function.",
+            f"AwsSolutions-IAM5[{executions}:*]": of_map,
+            f"AwsSolutions-IAM5[{executions}/*:*]": of_map,
+        },
+    )
+
+
+def _logical_id(construct: IConstruct) -> str:
+    resource = construct.node.default_child
+    stack = Stack.of(construct)
+    return str(stack.resolve(stack.get_logical_id(resource)))  # type: ignore[arg-type]
+
+
+def _shown(value: str, pseudo_parameter: str) -> str:
+    return f"<AWS::{pseudo_parameter}>" if Token.is_unresolved(value) else value

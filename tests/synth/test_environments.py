@@ -1,0 +1,228 @@
+"""What each environment's templates hold, and what they must not."""
+
+import json
+from typing import Any
+
+import pytest
+
+from infrastructure.environments import ENVIRONMENTS, LOCAL_ACCOUNT, environment_named
+from infrastructure.errors import UnknownEnvironmentError
+from infrastructure.fields import Access
+from tests.synth.assembly import Assembly
+
+REFUSED_BY_THE_LOCAL_AWS = {
+    "AWS::ApplicationAutoScaling::ScalableTarget",
+    "AWS::Budgets::Budget",
+    "AWS::CloudWatch::AnomalyDetector",
+    "AWS::CloudWatch::CompositeAlarm",
+    "AWS::Kinesis::StreamConsumer",
+    "AWS::SecretsManager::RotationSchedule",
+    "AWS::WAFv2::WebACLAssociation",
+}
+STATEFUL = {
+    "AWS::DynamoDB::Table",
+    "AWS::KMS::Key",
+    "AWS::Kinesis::Stream",
+    "AWS::S3::Bucket",
+    "AWS::SecretsManager::Secret",
+}
+DATA_STACK = "data"
+
+
+def test_an_unknown_environment_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(UnknownEnvironmentError, match="choose one of dev, local, prod"):
+        environment_named("production")
+
+
+def test_only_local_is_open_and_local_deploys_nowhere_but_into_the_local_aws() -> None:
+    for environment in ENVIRONMENTS.values():
+        assert (environment.access is Access.OPEN) == (environment.account == LOCAL_ACCOUNT)
+
+
+def test_every_route_is_as_open_as_the_environment_says(assembly: Assembly) -> None:
+    expected = {Access.OPEN: "NONE", Access.IAM: "AWS_IAM"}[assembly.environment.access]
+    routes = {
+        route.properties["RouteKey"]: route.properties["AuthorizationType"]
+        for route in assembly.of_type("AWS::ApiGatewayV2::Route")
+    }
+    assert routes == dict.fromkeys(
+        [
+            "POST /v1/events",
+            "PUT /v1/items",
+            "GET /v1/users/{user_id}/recommendations",
+            "GET /v1/trending",
+        ],
+        expected,
+    )
+
+
+def test_the_stage_is_throttled_and_logs_neither_user_ids_nor_addresses(assembly: Assembly) -> None:
+    stage = assembly.one("AWS::ApiGatewayV2::Stage").properties
+    throttle = assembly.environment.throttle
+    assert stage["DefaultRouteSettings"]["ThrottlingRateLimit"] == throttle.requests_per_second
+    assert stage["DefaultRouteSettings"]["ThrottlingBurstLimit"] == throttle.burst
+    logged = set(json.loads(stage["AccessLogSettings"]["Format"]).values())
+    assert not logged & {"$context.path", "$context.identity.sourceIp", "$context.identity.userAgent"}
+
+
+def test_local_holds_nothing_that_the_local_aws_refuses(local: Assembly) -> None:
+    types = {resource.type for resource in local.resources}
+    assert not types & REFUSED_BY_THE_LOCAL_AWS
+    assert not [type_ for type_ in types if type_.startswith(("AWS::SageMaker", "AWS::CodeDeploy"))]
+    assert not [a for a in local.of_type("AWS::CloudWatch::Alarm") if "Metrics" in a.properties]
+
+
+def test_no_environment_needs_a_custom_resource(assembly: Assembly) -> None:
+    types = {resource.type for resource in assembly.resources}
+    assert not [type_ for type_ in types if type_.startswith(("Custom::", "AWS::CloudFormation::Custom"))]
+    runtimes = {function.resource.properties["Runtime"] for function in assembly.lambdas.values()}
+    assert runtimes == {"python3.13"}
+
+
+def test_prod_has_every_capability(prod: Assembly) -> None:
+    assert prod.of_type("AWS::Kinesis::StreamConsumer")
+    assert prod.of_type("AWS::CloudWatch::CompositeAlarm")
+    watched = [str(alarm.properties.get("Metrics")) for alarm in prod.of_type("AWS::CloudWatch::Alarm")]
+    assert any("ANOMALY_DETECTION_BAND" in metrics for metrics in watched)
+    assert any("IF(requests" in metrics for metrics in watched)
+
+
+def test_every_lambda_is_traced_and_runs_on_the_architecture_of_its_wheels(assembly: Assembly) -> None:
+    for function in assembly.lambdas.values():
+        assert function.resource.properties["TracingConfig"] == {"Mode": "Active"}
+        assert function.resource.properties["Architectures"] == [assembly.environment.architecture]
+    for layer in assembly.of_type("AWS::Lambda::LayerVersion"):
+        assert layer.properties["CompatibleArchitectures"] == [assembly.environment.architecture]
+
+
+def test_every_log_group_expires_and_every_lambda_has_its_own(assembly: Assembly) -> None:
+    for group in assembly.of_type("AWS::Logs::LogGroup"):
+        assert group.properties["RetentionInDays"] == assembly.environment.log_retention_days
+    groups = [
+        (function.resource.stack, function.resource.properties["LoggingConfig"]["LogGroup"]["Ref"])
+        for function in assembly.lambdas.values()
+    ]
+    assert len(set(groups)) == len(groups)
+
+
+def test_profiles_are_updated_within_a_second_and_failures_are_bounded(assembly: Assembly) -> None:
+    mapping = _mapping(assembly, "UpdateProfiles")
+    stream = assembly.environment.stream
+    assert mapping["MaximumBatchingWindowInSeconds"] == stream.profile_window_seconds <= 1
+    assert mapping["ParallelizationFactor"] == stream.parallelization_factor
+    assert mapping["BatchSize"] == stream.profile_batch
+    for function in ("UpdateProfiles", "ArchiveEvents"):
+        mapping = _mapping(assembly, function)
+        assert mapping["BisectBatchOnFunctionError"] is True
+        assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+        assert mapping["MaximumRetryAttempts"] == 200
+        assert 0 < mapping["MaximumRecordAgeInSeconds"] < stream.retention_hours * 3600
+        assert mapping["StartingPosition"] == "TRIM_HORIZON"
+
+
+def test_prod_updates_profiles_in_parallel_through_a_reader_of_its_own(prod: Assembly) -> None:
+    mapping = _mapping(prod, "UpdateProfiles")
+    assert mapping["ParallelizationFactor"] > 1
+    assert "Reader" in str(mapping["EventSourceArn"])
+    assert "Reader" not in str(_mapping(prod, "ArchiveEvents")["EventSourceArn"])
+
+
+def test_a_refresh_starts_at_once_and_a_message_is_hidden_longer_than_it_may_take(assembly: Assembly) -> None:
+    mapping = _mapping(assembly, "RefreshRecommendations")
+    assert mapping["BatchSize"] == 10
+    assert mapping["MaximumBatchingWindowInSeconds"] == 0
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    queue = assembly.one("AWS::SQS::Queue", "RefreshQueue8").properties
+    timeout = assembly.lambdas["refresh_recommendations"].resource.properties["Timeout"]
+    assert queue["VisibilityTimeout"] >= 6 * timeout
+
+
+def test_the_table_expires_items_and_can_be_restored(assembly: Assembly) -> None:
+    table = assembly.one("AWS::DynamoDB::Table").properties
+    assert table["KeySchema"] == [
+        {"AttributeName": "pk", "KeyType": "HASH"},
+        {"AttributeName": "sk", "KeyType": "RANGE"},
+    ]
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
+    assert table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] is True
+    assert table["BillingMode"] == "PAY_PER_REQUEST"
+    assert table["DeletionProtectionEnabled"] is assembly.environment.retain_data
+
+
+def test_data_outlives_its_stack_in_prod_and_goes_with_it_elsewhere(assembly: Assembly) -> None:
+    policy = "Retain" if assembly.environment.retain_data else "Delete"
+    stateful = [resource for resource in assembly.resources if resource.type in STATEFUL]
+    assert stateful
+    for resource in stateful:
+        assert resource.stack.endswith(DATA_STACK)
+        assert resource.body["DeletionPolicy"] == policy, resource.logical_id
+
+
+def test_prod_encrypts_what_is_stored_about_people_under_its_own_key(prod: Assembly) -> None:
+    encrypted = {
+        "AWS::DynamoDB::Table": "KMSMasterKeyId",
+        "AWS::Kinesis::Stream": "KeyId",
+        "AWS::S3::Bucket": "KMSMasterKeyID",
+        "AWS::SecretsManager::Secret": "KmsKeyId",
+    }
+    for type_, key in encrypted.items():
+        for resource in prod.of_type(type_):
+            assert f"'{key}': {{'Fn::GetAtt': ['Key" in str(resource.properties), resource.logical_id
+    assert "KmsMasterKeyId" in prod.one("AWS::SQS::Queue", "RefreshQueue8").properties
+
+
+def test_the_key_can_be_used_only_through_the_services_that_hold_data(prod: Assembly) -> None:
+    key = prod.one("AWS::KMS::Key").properties
+    assert key["EnableKeyRotation"] is True
+    (statement,) = [s for s in key["KeyPolicy"]["Statement"] if s["Principal"] == {"AWS": "*"}]
+    assert statement["Condition"]["StringEquals"].keys() == {"kms:CallerAccount", "kms:ViaService"}
+
+
+def test_no_bucket_is_public_and_all_demand_tls(assembly: Assembly) -> None:
+    buckets = assembly.of_type("AWS::S3::Bucket")
+    assert len(buckets) == 2
+    for bucket in buckets:
+        assert set(bucket.properties["PublicAccessBlockConfiguration"].values()) == {True}
+    assert len(assembly.of_type("AWS::S3::BucketPolicy")) == len(buckets)
+    for policy in assembly.of_type("AWS::S3::BucketPolicy"):
+        assert "aws:SecureTransport" in str(policy.properties)
+
+
+def test_the_stream_has_the_capacity_of_its_environment(assembly: Assembly) -> None:
+    stream, capacity = assembly.one("AWS::Kinesis::Stream").properties, assembly.environment.stream
+    mode = "PROVISIONED" if capacity.shards else "ON_DEMAND"
+    assert stream["StreamModeDetails"] == {"StreamMode": mode}
+    assert stream.get("ShardCount") == capacity.shards
+    assert stream["RetentionPeriodHours"] == capacity.retention_hours
+
+
+def test_training_starts_nightly_but_not_on_a_laptop(assembly: Assembly) -> None:
+    state = assembly.one("AWS::Scheduler::Schedule").properties["State"]
+    assert state == ("DISABLED" if assembly.environment.name == "local" else "ENABLED")
+
+
+def test_the_outputs_lead_to_everything_that_a_person_or_a_tool_needs(assembly: Assembly) -> None:
+    outputs = {name for template in assembly.templates.values() for name in template.get("Outputs", {})}
+    assert outputs >= {
+        "AlertTopicArn",
+        "ApiId",
+        "ApiUrl",
+        "DashboardName",
+        "LakeBucketName",
+        "ModelBucketName",
+        "RefreshQueueUrl",
+        "StateMachineArn",
+        "StreamName",
+        "TableName",
+        "TokenSecretArn",
+        "UserKeySecretArn",
+    }
+
+
+def _mapping(assembly: Assembly, function: str) -> dict[str, Any]:
+    (found,) = [
+        mapping.properties
+        for mapping in assembly.of_type("AWS::Lambda::EventSourceMapping")
+        if mapping.properties["FunctionName"]["Ref"].startswith(function)
+    ]
+    return dict(found)

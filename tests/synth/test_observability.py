@@ -1,0 +1,142 @@
+"""Alarms, whom they tell, and that they watch what the functions really write."""
+
+import json
+from typing import Any
+
+import pytest
+
+from infrastructure.names import METRIC_MATH_METADATA, METRIC_MATH_NAMESPACE
+from personalization.names import Dimension, Metric
+from personalization.runtime.observability import count_by
+from tests.synth.assembly import Assembly, Resource
+
+ALARMS = {
+    "ArchiveBatchesFailed",
+    "ArchiveEventsBehind",
+    "ClickRateHomeRankingCovisitation",
+    "ClickRateHomeRankingModel",
+    "ProfileBatchesFailed",
+    "RefreshDeadLetters",
+    "ServerErrors",
+    "TrainingFailed",
+    "TrainingStartsMissed",
+    "TrainingTimedOut",
+    "UpdateProfilesBehind",
+}
+
+
+def alarms(assembly: Assembly) -> dict[str, Resource]:
+    return {
+        resource.logical_id.removeprefix("Alarms")[:-8]: resource
+        for resource in assembly.of_type("AWS::CloudWatch::Alarm")
+    }
+
+
+def queries(alarm: Resource) -> list[dict[str, Any]]:
+    """The metric math of an alarm, be it a property or, locally, metadata."""
+    found = alarm.properties.get("Metrics") or alarm.body["Metadata"][METRIC_MATH_METADATA]
+    return list(found)
+
+
+def test_what_on_call_must_know_has_an_alarm(assembly: Assembly) -> None:
+    unusual = {"UnusualTraffic"} if assembly.environment.capabilities.anomaly_detection else set()
+    assert alarms(assembly).keys() == ALARMS | unusual
+
+
+def test_every_alarm_tells_the_topic_when_it_begins_and_ends(assembly: Assembly) -> None:
+    everything = [*alarms(assembly).items(), *_composites(assembly)]
+    for name, alarm in everything:
+        if _notified_by_composite(assembly, name):
+            assert "AlarmActions" not in alarm.properties
+            continue
+        assert "Alerts" in str(alarm.properties["AlarmActions"]), name
+        assert alarm.properties["OKActions"] == alarm.properties["AlarmActions"], name
+        assert alarm.properties["AlarmDescription"]
+
+
+def test_in_prod_a_low_click_rate_is_told_only_while_no_outage_explains_it(prod: Assembly) -> None:
+    ((_, composite),) = _composites(prod)
+    rule = str(composite.properties["AlarmRule"])
+    explained = rule.index("NOT")
+    assert rule.index("ClickRateHomeRankingModel") < explained
+    assert rule.index("ServerErrors") > explained
+    assert rule.index("UpdateProfilesBehind") > explained
+
+
+def test_a_click_rate_counts_only_with_enough_impressions(assembly: Assembly) -> None:
+    limits = assembly.environment.click_rate_alarm
+    alarm = alarms(assembly)["ClickRateHomeRankingModel"]
+    (expression,) = [query["Expression"] for query in queries(alarm) if "Expression" in query]
+    assert expression == f"IF(shown >= {limits.minimum_impressions}, 100 * FILL(clicked, 0) / shown)"
+    assert alarm.properties["ComparisonOperator"] == "LessThanThreshold"
+    assert alarm.properties["Threshold"] == limits.floor_percent
+    assert alarm.properties["TreatMissingData"] == "notBreaching"
+
+
+def test_local_carries_expressions_as_metadata_that_equal_those_of_prod(
+    local: Assembly, prod: Assembly
+) -> None:
+    for name in ("ClickRateHomeRankingModel", "ClickRateHomeRankingCovisitation"):
+        here, there = alarms(local)[name], alarms(prod)[name]
+        assert here.properties["Namespace"] == METRIC_MATH_NAMESPACE
+        assert here.properties["MetricName"] == name
+        assert _metrics(here) == _metrics(there)
+
+
+def test_click_rates_are_watched_under_the_dimensions_that_the_function_writes(
+    prod: Assembly, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable, value in prod.lambdas["update_profiles"].variables.items():
+        if variable.startswith("POWERTOOLS_"):
+            monkeypatch.setenv(variable, value)
+    dimensions = {
+        Dimension.SURFACE: "home",
+        Dimension.EXPERIMENT: "home-ranking",
+        Dimension.VARIANT: "model",
+    }
+    count_by(Metric.CLICKS, dimensions)
+    line = json.loads(capsys.readouterr().out)
+    written = line["_aws"]["CloudWatchMetrics"][0]
+    (names,) = written["Dimensions"]
+    watched = _metrics(alarms(prod)["ClickRateHomeRankingModel"])[Metric.CLICKS]
+    assert watched == (written["Namespace"], {name: line[name] for name in names}, 3600, "Sum")
+
+
+def test_the_dashboard_shows_every_part_of_the_books(assembly: Assembly) -> None:
+    body = str(assembly.one("AWS::CloudWatch::Dashboard").properties["DashboardBody"])
+    for metric in (
+        Metric.EVENTS_ACCEPTED,
+        Metric.EVENTS_REJECTED,
+        Metric.EVENTS_APPLIED,
+        Metric.EVENTS_DUPLICATE,
+        Metric.EVENTS_FILTERED,
+        Metric.EVENTS_QUARANTINED,
+        Metric.EVENT_LAG,
+        Metric.RECOMMENDATIONS_SERVED,
+        Metric.MODEL_NDCG,
+    ):
+        assert f'"{metric}"' in body
+    for variant in ("covisitation", "model"):
+        assert f"home-ranking: {variant}" in body
+
+
+def _composites(assembly: Assembly) -> list[tuple[str, Resource]]:
+    return [(found.logical_id, found) for found in assembly.of_type("AWS::CloudWatch::CompositeAlarm")]
+
+
+def _notified_by_composite(assembly: Assembly, name: str) -> bool:
+    return assembly.environment.capabilities.composite_alarm and name.startswith("ClickRateHome")
+
+
+def _metrics(alarm: Resource) -> dict[str, tuple[str, dict[str, str], int, str]]:
+    """Namespace, dimensions, period in seconds and statistic, by metric name."""
+    stats = [query["MetricStat"] for query in queries(alarm) if "MetricStat" in query]
+    return {
+        stat["Metric"]["MetricName"]: (
+            stat["Metric"]["Namespace"],
+            {dimension["Name"]: dimension["Value"] for dimension in stat["Metric"]["Dimensions"]},
+            stat["Period"],
+            stat["Stat"],
+        )
+        for stat in stats
+    }

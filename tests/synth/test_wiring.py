@@ -1,0 +1,160 @@
+"""What CDK and Python must agree on: handlers, variables, permissions, failure destinations, packages."""
+
+import dataclasses
+import importlib
+from pathlib import Path
+
+from infrastructure.constructs.layer_build import ROOT
+from tests.synth.assembly import Assembly
+
+FUNCTIONS = {path.parent.name for path in (ROOT / "functions").glob("*/__init__.py")}
+STANDARD_VARIABLES = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_LOG_LEVEL"}
+OF_EVERY_FUNCTION = {
+    ("logs:CreateLogStream", "own logs"),
+    ("logs:PutLogEvents", "own logs"),
+    ("xray:PutTelemetryRecords", "*"),
+    ("xray:PutTraceSegments", "*"),
+}
+OF_EVERY_STREAM_CONSUMER = {
+    ("kinesis:DescribeStream", "stream"),
+    ("kinesis:DescribeStreamSummary", "stream"),
+    ("kinesis:GetRecords", "stream"),
+    ("kinesis:GetShardIterator", "stream"),
+    ("kinesis:ListShards", "stream"),
+    ("sqs:GetQueueAttributes", "failed batches"),
+    ("sqs:GetQueueUrl", "failed batches"),
+    ("sqs:SendMessage", "failed batches"),
+}
+OF_QUEUE_CONSUMER = {
+    ("sqs:ChangeMessageVisibility", "refresh queue"),
+    ("sqs:DeleteMessage", "refresh queue"),
+    ("sqs:GetQueueAttributes", "refresh queue"),
+    ("sqs:GetQueueUrl", "refresh queue"),
+    ("sqs:ReceiveMessage", "refresh queue"),
+}
+ALLOWED = {
+    "ingest_events": {
+        ("kinesis:PutRecords", "stream"),
+        ("secretsmanager:GetSecretValue", "user key secret"),
+    },
+    "put_items": {("kinesis:PutRecords", "stream")},
+    "update_profiles": OF_EVERY_STREAM_CONSUMER
+    | {
+        ("dynamodb:BatchGetItem", "table"),
+        ("dynamodb:PutItem", "table"),
+        ("dynamodb:UpdateItem", "table"),
+        ("sqs:SendMessage", "refresh queue"),
+        ("s3:PutObject", "lake/quarantine/*"),
+        ("secretsmanager:GetSecretValue", "token secret"),
+    },
+    "archive_events": OF_EVERY_STREAM_CONSUMER | {("s3:PutObject", "lake/events/*")},
+    "get_recommendations": {
+        ("dynamodb:BatchGetItem", "table"),
+        ("sqs:SendMessage", "refresh queue"),
+        ("secretsmanager:GetSecretValue", "user key secret"),
+        ("secretsmanager:GetSecretValue", "token secret"),
+    },
+    "get_trending": {("dynamodb:BatchGetItem", "table")},
+    "refresh_recommendations": OF_QUEUE_CONSUMER
+    | {
+        ("dynamodb:BatchGetItem", "table"),
+        ("dynamodb:PutItem", "table"),
+        ("s3:GetObject", "models/models/*"),
+    },
+    "run_training_step": {
+        ("s3:ListBucket", "lake"),
+        ("s3:GetObject", "lake/events/*"),
+        ("s3:ListBucket", "models"),
+        ("s3:GetObject", "models/*"),
+        ("s3:PutObject", "models/*"),
+        ("dynamodb:BatchGetItem", "table"),
+        ("dynamodb:BatchWriteItem", "table"),
+        ("dynamodb:PutItem", "table"),
+        ("dynamodb:UpdateItem", "table"),
+        ("sqs:SendMessage", "refresh queue"),
+    },
+}
+LAYERS = {
+    "refresh_recommendations": {"personalization", "base", "ranking"},
+    "run_training_step": {"personalization", "base", "ranking", "training"},
+}
+
+
+def test_every_folder_of_functions_is_deployed(assembly: Assembly) -> None:
+    assert assembly.lambdas.keys() == FUNCTIONS
+
+
+def test_every_handler_can_be_imported_under_its_deployed_name(assembly: Assembly) -> None:
+    for function in assembly.lambdas.values():
+        module, _, attribute = function.resource.properties["Handler"].rpartition(".")
+        assert callable(getattr(importlib.import_module(module), attribute))
+
+
+def test_the_variables_of_a_function_are_the_fields_of_its_settings(assembly: Assembly) -> None:
+    for name, function in assembly.lambdas.items():
+        settings = importlib.import_module(f"functions.{name}.settings").Settings
+        fields = {field.name.upper() for field in dataclasses.fields(settings)}
+        assert function.variables.keys() - STANDARD_VARIABLES == fields, name
+        assert function.variables.keys() >= STANDARD_VARIABLES, name
+        assert function.variables["POWERTOOLS_SERVICE_NAME"] == name
+
+
+def test_a_function_may_do_what_its_ports_need_and_no_more(assembly: Assembly) -> None:
+    key_use = {("kms:Decrypt", "key")} if assembly.environment.customer_managed_key else set()
+    of_reader = {("kinesis:DescribeStreamConsumer", "reader"), ("kinesis:SubscribeToShard", "reader")}
+    for name, function in assembly.lambdas.items():
+        expected = ALLOWED[name] | OF_EVERY_FUNCTION
+        if name == "update_profiles" and assembly.environment.capabilities.enhanced_fan_out:
+            expected |= of_reader
+        if name == "refresh_recommendations":
+            expected |= key_use
+        assert function.allowed == expected, name
+
+
+def test_listing_the_lake_is_allowed_for_events_only(assembly: Assembly) -> None:
+    conditions = [
+        statement["Condition"]
+        for policy in assembly.of_type("AWS::IAM::Policy")
+        for statement in policy.properties["PolicyDocument"]["Statement"]
+        if statement["Action"] == "s3:ListBucket" and "Lake" in str(statement["Resource"])
+    ]
+    assert conditions == [{"StringLike": {"s3:prefix": "events/*"}}]
+
+
+def test_no_role_has_a_policy_that_aws_manages(assembly: Assembly) -> None:
+    assert not [role for role in assembly.of_type("AWS::IAM::Role") if "ManagedPolicyArns" in role.properties]
+
+
+def test_a_function_has_the_layers_of_its_job_and_no_others(assembly: Assembly) -> None:
+    for name, function in assembly.lambdas.items():
+        assert function.layers == LAYERS.get(name, {"personalization", "base"}), name
+
+
+def test_every_asynchronous_source_has_a_failure_destination(assembly: Assembly) -> None:
+    mappings = assembly.of_type("AWS::Lambda::EventSourceMapping")
+    streams = [mapping for mapping in mappings if "StartingPosition" in mapping.properties]
+    assert len(mappings) == 3
+    assert len(streams) == 2
+    for mapping in streams:
+        assert mapping.properties["DestinationConfig"]["OnFailure"]["Destination"]
+    assert (
+        "deadLetterTargetArn" in assembly.one("AWS::SQS::Queue", "RefreshQueue8").properties["RedrivePolicy"]
+    )
+    (schedule,) = assembly.of_type("AWS::Scheduler::Schedule")
+    assert schedule.properties["Target"]["DeadLetterConfig"]["Arn"]
+    for kind in ("AWS::Events::Rule", "AWS::SNS::Subscription", "AWS::S3::BucketNotification"):
+        assert not assembly.of_type(kind)
+
+
+def test_an_asset_holds_its_own_function_and_nothing_of_its_neighbours(local: Assembly) -> None:
+    for name, function in local.lambdas.items():
+        asset = local.asset_of(function)
+        packages = {"training"} if name == "run_training_step" else set()
+        assert {path.name for path in asset.iterdir()} == {"functions"} | packages
+        assert {path.name for path in (asset / "functions").iterdir()} == {"__init__.py", name}
+        assert not list(asset.rglob("__pycache__"))
+        assert _sources(asset / "functions" / name) == _sources(ROOT / "functions" / name)
+
+
+def _sources(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*.py")}
