@@ -36,6 +36,13 @@ class Dataset:
     labels: Mapping[Stage, Labels]
     profiles: Mapping[Stage, Sequence[Profile]]
 
+    def held_out(self, stage: Stage) -> dict[str, str]:
+        """Return the item each labelled user of a stage came to, by user key."""
+        label = self.labels[stage]
+        return {
+            self.log.users[user]: self.log.items[label.item[user]].item_id for user in label.users.tolist()
+        }
+
     def tables(self, stage: Stage, now: datetime) -> Tables:
         """Build the tables a stage may know."""
         acts = known_to(self.labels[stage], self.log.acts)

@@ -7,7 +7,7 @@ from functions.ingest_events.dependencies import dependencies
 from personalization import ingestion
 from personalization.names import Metric
 from personalization.runtime.clock import now
-from personalization.runtime.http import Event, Response, body_of, header, http_handler, problem, respond
+from personalization.runtime.http import Event, Response, body_of, http_handler, problem, respond
 from personalization.runtime.observability import count, metrics
 
 
@@ -22,7 +22,6 @@ def handler(event: Event, context: Any) -> Response:
         user_key=deps.user_key,
         is_bot=deps.is_bot,
         received_at=now(),
-        user_agent=header(event, "user-agent"),
     )
     count(Metric.EVENTS_ACCEPTED, receipt.accepted)
     count(Metric.EVENTS_REJECTED, len(receipt.rejected))

@@ -12,7 +12,7 @@ from personalization.errors import InvalidInput
 from personalization.ingestion import Receipt, ingest_events, ingest_items
 
 
-def ingest(body: object, stream: MemoryEventStream | None = None, user_agent: str | None = None) -> Receipt:
+def ingest(body: object, stream: MemoryEventStream | None = None) -> Receipt:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     return ingest_events(
         raw,
@@ -20,7 +20,6 @@ def ingest(body: object, stream: MemoryEventStream | None = None, user_agent: st
         user_key=lambda user_id: f"key-{user_id}",
         is_bot=lambda agent: "bot" in agent,
         received_at=NOW,
-        user_agent=user_agent,
     )
 
 
@@ -50,10 +49,11 @@ def test_a_stream_that_takes_nothing_is_reported_as_busy() -> None:
     assert ingest(client_event(), MemoryEventStream(refuse={"e-1"})).throttled
 
 
-def test_a_crawler_is_told_by_the_requests_user_agent() -> None:
+def test_a_crawler_is_told_by_the_user_agent_of_its_events() -> None:
     stream = MemoryEventStream()
-    ingest([client_event()], stream, user_agent="somebot/1.0")
-    assert stream.events[0].bot
+    agents = ["somebot/1.0", "Mozilla/5.0", None]
+    ingest([client_event(context={"user_agent": agent} if agent else {}) for agent in agents], stream)
+    assert [event.bot for event in stream.events] == [True, False, False]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import msgspec
+
 from personalization.ranking import RANKER_FILE
 from training.dataset import load_dataset
 from training.evaluation import evaluate
@@ -17,7 +19,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     dataset = load_dataset(job.folders.input("dataset"), [Stage.TEST])
     model = job.folders.input("model")
     evaluation = evaluate(dataset, (model / RANKER_FILE).read_text(), job.now, threads=job.threads)
-    save_report(evaluation, (model / TRAINING_FILE).read_bytes(), dataset, job.folders.output("report"))
+    folder = job.folders.output("report")
+    save_report(evaluation, (model / TRAINING_FILE).read_bytes(), dataset, folder)
+    (folder / "held_out.json").write_bytes(msgspec.json.encode(dataset.held_out(Stage.TEST)))
     return 0
 
 

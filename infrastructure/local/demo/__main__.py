@@ -4,13 +4,13 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import batched
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import Final
 
 from rich.console import Console
 from rich.progress import Progress
@@ -22,7 +22,7 @@ from infrastructure.local.demo.client import ApiClient
 from infrastructure.local.demo.logs import LiveEvent, write_history
 from infrastructure.local.demo.shops import DemoData, RealLog, SyntheticShop
 from infrastructure.local.demo.showcase import Change, click_and_wait
-from infrastructure.local.demo.training_run import TrainingError, run_training
+from infrastructure.local.demo.training_run import TrainingError, TrainingRun, run_training
 from infrastructure.local.demo.visits import Visitors
 from infrastructure.local.errors import LocalAwsError
 from infrastructure.local.lifecycle import DEFAULT_PORT, LocalAws
@@ -31,7 +31,6 @@ from personalization.identity import user_key
 VISITS: Final = 400
 BATCH: Final = 200
 CHANGES: Final = 12
-Json = dict[str, Any]
 _console: Final = Console(highlight=False, soft_wrap=True)
 
 
@@ -74,11 +73,11 @@ class Demo:
         with _timed("history and catalogue imported"):
             self._import()
         with _timed("model trained, evaluated, ranked, published"):
-            report = run_training(self._aws, lambda state: _say(f"  {state}"))
+            run = run_training(self._aws, lambda state: _say(f"  {state}"))
         self._visit()
         self._replay(log.live)
         changes, tried = self._act()
-        return self._conclude(report, changes, tried)
+        return self._conclude(run, changes, tried)
 
     def _import(self) -> None:
         history = self._work / "history.jsonl.gz"
@@ -129,26 +128,25 @@ class Demo:
                 return
             time.sleep(1)
 
-    def _conclude(self, report: Json, changes: Sequence[Change], tried: int) -> bool:
+    def _conclude(self, run: TrainingRun, changes: Sequence[Change], tried: int) -> bool:
         ledger = Ledger(self._aws, self._since)
         with _console.status("closing the books"):
             counted = self._client.books
             books = ledger.close(
                 sent=counted["sent"], accepted=counted["accepted"], rejected=counted["rejected"]
             )
-        references = self._data.reference_quality(self._held_out(report))
+        references = self._data.reference_quality(self._by_user(run.held_out))
         _console.print(tables.change_table(changes, tried))
-        _console.print(tables.quality_table(report, references))
+        _console.print(tables.quality_table(run.report, references))
         _console.print(tables.click_rate_table(ledger.click_rates()))
         _console.print(tables.books_table(books, self._client.reasons))
         return books.balanced and len(changes) == tried
 
-    def _held_out(self, report: Json) -> dict[str, str]:
-        """Held-out items by user id, for the yardsticks; the report knows users by key only."""
+    def _by_user(self, held_out: Mapping[str, str]) -> dict[str, str]:
+        """Translate user keys into the user ids of the log: only who holds the secret can."""
         secret = self._aws.client("secretsmanager").get_secret_value(
             SecretId=self._aws.output("UserKeySecretArn")
         )["SecretString"]
-        held_out = report["held_out"]
         users = {_user_of(LiveEvent(row, None)) for row in self._data.log.history}
         by_key = {user_key(secret.encode(), user): user for user in users if user}
         return {by_key[key]: item for key, item in held_out.items() if key in by_key}

@@ -86,7 +86,7 @@ class Ledger:
         )
 
     def _total(self, metric: Metric, dimensions: Any) -> int:
-        points = self.aws.client("cloudwatch").get_metric_statistics(
+        points: list[dict[str, float]] = self.aws.client("cloudwatch").get_metric_statistics(
             Namespace=NAMESPACE,
             MetricName=metric,
             Dimensions=dimensions,

@@ -2,10 +2,12 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from infrastructure.local.lifecycle import LocalAws
+from personalization.keys import run_prefix
 
 _POLL_SECONDS: Final = 1.0
 _PATIENCE_SECONDS: Final = 600.0
@@ -16,8 +18,16 @@ class TrainingError(RuntimeError):
     """The state machine did not succeed."""
 
 
-def run_training(aws: LocalAws, report: Callable[[str], None]) -> Json:
-    """Run the state machine once; `report` hears of each state. Returns the evaluation's report.
+@dataclass(frozen=True)
+class TrainingRun:
+    """What a run's evaluation left: its report, and the held-out item of each user key."""
+
+    report: Json
+    held_out: Mapping[str, str]
+
+
+def run_training(aws: LocalAws, report: Callable[[str], None]) -> TrainingRun:
+    """Run the state machine once; `report` hears of each state.
 
     Raises
     ------
@@ -35,7 +45,7 @@ def run_training(aws: LocalAws, report: Callable[[str], None]) -> Json:
                 report(state)
         status = client.describe_execution(executionArn=arn)
         if status["status"] == "SUCCEEDED":
-            return _report(aws, status["name"])
+            return _result(aws, status["name"])
         if status["status"] != "RUNNING":
             raise TrainingError(f"{status['status']}: {status.get('error')}: {status.get('cause')}")
         time.sleep(_POLL_SECONDS)
@@ -49,9 +59,12 @@ def _entered(client: Any, arn: str) -> list[str]:
     ]
 
 
-def _report(aws: LocalAws, run_id: str) -> Json:
-    body = aws.client("s3").get_object(
-        Bucket=aws.output("ModelBucketName"), Key=f"runs/{run_id}/report/report.json"
-    )
-    report: Json = json.loads(body["Body"].read())
-    return report
+def _result(aws: LocalAws, run_id: str) -> TrainingRun:
+    client, bucket = aws.client("s3"), aws.output("ModelBucketName")
+
+    def read(name: str) -> Json:
+        body = client.get_object(Bucket=bucket, Key=run_prefix(run_id, "report") + name)["Body"]
+        content: Json = json.loads(body.read())
+        return content
+
+    return TrainingRun(read("report.json"), read("held_out.json"))

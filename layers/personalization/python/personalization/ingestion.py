@@ -85,23 +85,19 @@ def ingest_events(
     user_key: Callable[[str], str],
     is_bot: Callable[[str], bool],
     received_at: datetime,
-    user_agent: str | None = None,
 ) -> Receipt:
     """Validate a batch of client events and append the good ones to the stream.
 
-    `user_agent` is the request's: it stands in for events that don't bring their own. Cost: linear in
-    events, one keyed digest per distinct user, one stream call per 500 events.
+    Crawlers are told by the user agent in an event's context. The request's own says nothing: a backend
+    that reports its users' events calls from an HTTP library. Cost: linear in events, one keyed digest per
+    distinct user, one stream call per 500 events.
     """
     entries = split_batch(body, field="events")
     key_of = cache(user_key)
-    request_is_bot = user_agent is not None and is_bot(user_agent)
 
     def parse(raw: msgspec.Raw) -> Event:
         event: ClientEvent = decode_client_event(raw)
-        accepted = accept(event, user_key=key_of(event.user_id), received_at=received_at, is_bot=is_bot)
-        if request_is_bot and event.context.user_agent is None:
-            return msgspec.structs.replace(accepted, bot=True)
-        return accepted
+        return accept(event, user_key=key_of(event.user_id), received_at=received_at, is_bot=is_bot)
 
     return _send(entries, parse, stream)
 

@@ -17,7 +17,7 @@ def count(metric: Metric, value: float = 1) -> None:
 
 
 def count_by(metric: Metric, dimensions: Mapping[Dimension, str], value: float = 1) -> None:
-    """Write a count under its own dimensions, and no others: each combination is a priced series."""
+    """Write a count under its own dimensions and the service: each combination is a priced series."""
     (first, first_value), *rest = dimensions.items()
     with single_metric(name=metric, unit=MetricUnit.Count, value=value) as series:
         series.add_dimension(first, first_value)
