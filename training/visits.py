@@ -86,7 +86,10 @@ def _visitors(shop: Shop, days: int, chance: np.random.Generator) -> Ints:
 
 
 def _slates(shop: Shop, users: Ints, chance: np.random.Generator) -> Ints:
-    """(s, SLATE): half of a slate from a category the user browses, half popular; repeats left out."""
+    """(s, SLATE): half of a slate from a category the user browses, half popular, in any order.
+
+    An item shown once is not shown again; slates that this leaves shorter end in -1.
+    """
     people = len(shop.tastes)
     liking = np.exp(_BROWSING * shop.tastes @ shop.centres.T)
     liking = np.vstack((liking, np.ones((1, liking.shape[1]))))[np.minimum(users, people)]
@@ -104,7 +107,8 @@ def _slates(shop: Shop, users: Ints, chance: np.random.Generator) -> Ints:
     slates = order[np.searchsorted(weight, np.hstack((within, anywhere)))]
     slates = chance.permuted(slates, axis=1)
     earlier = np.tril(slates[:, :, None] == slates[:, None, :], k=-1).any(axis=2)
-    return np.where(earlier, -1, slates)
+    kept = np.where(earlier, -1, slates)
+    return np.take_along_axis(kept, np.argsort(earlier, axis=1, kind="stable"), axis=1)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from personalization.names import Source
 from personalization.ports import ActiveModel, RefreshRequest, Snapshot
 from personalization.profile_encoding import encode
 from personalization.profiles import Profile, apply
-from personalization.serving import CACHE_SECONDS, Query, Recommendations, Recommender, shared_list
+from personalization.serving import CACHE_SECONDS, LABELS, Query, Recommendations, Recommender, shared_list
 from personalization.tokens import verify
 
 QUERY = Query(user_key="user-1", surface="home", limit=3)
@@ -84,6 +84,7 @@ def test_the_users_own_list_is_served_in_order() -> None:
     shop.own_list("a", "b", "c", "d")
     answer = shop.ask()
     assert (shown(answer), answer.source, answer.model_version) == (["a", "b", "c"], Source.LIST, "v1")
+    assert answer.label in ("Recommended for you", "Because of what you viewed")
 
 
 def test_a_list_older_than_the_latest_act_is_served_and_a_refresh_queued() -> None:
@@ -117,6 +118,7 @@ def test_bought_disliked_excluded_and_unavailable_items_are_left_out() -> None:
 def test_a_new_user_gets_the_best_rung_there_is(shared: dict[str, list[str]], source: Source) -> None:
     answer = Shop().publish(**shared).ask(replace(QUERY, country="de", device="mobile"))
     assert answer.source is source
+    assert answer.label == LABELS[source]
     assert shown(answer) == [source.value[0]] * (source is not Source.NONE)
 
 

@@ -107,17 +107,22 @@ class Demo:
 
     def _act(self) -> tuple[list[Change], int]:
         """Show a known user and a new one; then let users click and see their lists change."""
-        known = list(dict.fromkeys(_user_of(event) for event in reversed(self._data.log.live)))
-        users = [user for user in known if user]
+        users = self._known_users()[-CHANGES:]
+        self._settle(users)
         answer = self._client.recommendations(users[0])
         title = f"{users[0]}, known ({answer['source']}): {answer['label']}"
         _console.print(tables.answer_table(title, answer))
         answer = self._client.recommendations("somebody-new", country="DE", device="mobile")
         title = f"somebody-new, never seen before ({answer['source']}): {answer['label']}"
         _console.print(tables.answer_table(title, answer))
-        self._settle(users[-CHANGES:])
-        changes = [click_and_wait(self._client, user) for user in users[-CHANGES:]]
+        changes = [click_and_wait(self._client, user) for user in users]
         return [change for change in changes if change], len(changes)
+
+    def _known_users(self) -> list[str]:
+        """Users of both history and live events, in order of their first live event."""
+        before = {row.get("user_id") for row in self._data.log.history}
+        users = dict.fromkeys(_user_of(event) for event in self._data.log.live)
+        return [user for user in users if user and user in before]
 
     def _settle(self, users: Sequence[str]) -> None:
         """Wait until the refreshes that the replay queued are done, so that one click is what is timed."""

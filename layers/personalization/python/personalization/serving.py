@@ -27,6 +27,13 @@ from personalization.tokens import issue
 
 CACHE_SECONDS: Final = 15.0
 MAX_CACHED_SEGMENTS: Final = 80
+LABELS: Final = {
+    Source.SEGMENT: "Popular near you",
+    Source.TRENDING: "Trending now",
+    Source.POPULAR: "Popular",
+    Source.NONE: "",
+}
+"""What a fallback list is called: a variant's label promises more than it holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +159,8 @@ class Recommender:
             item_ids=[item.item_id for item in items],
             issued_at=now,
         )
-        return Recommendations(token, treatment.variant.label, items, source, version, treatment.assignments)
+        label = LABELS.get(source, treatment.variant.label)
+        return Recommendations(token, label, items, source, version, treatment.assignments)
 
     def _read(self, query: Query, ranker: Ranker, now: float) -> tuple[Snapshot, Key | None]:
         segments = [keys.POPULAR, keys.TRENDING, segment_of(query.country, query.device)]
