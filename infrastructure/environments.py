@@ -53,9 +53,7 @@ LOCAL: Final = Environment(
     retain_data=False,
     point_in_time_recovery=True,
     customer_managed_key=False,
-    capabilities=Capabilities(
-        metric_math_alarms=False, enhanced_fan_out=False, anomaly_detection=False, composite_alarm=False
-    ),
+    capabilities=Capabilities(enhanced_fan_out=False, anomaly_detection=False, composite_alarm=False),
 )
 
 DEV: Final = Environment(
@@ -81,9 +79,7 @@ DEV: Final = Environment(
     retain_data=False,
     point_in_time_recovery=True,
     customer_managed_key=False,
-    capabilities=Capabilities(
-        metric_math_alarms=True, enhanced_fan_out=False, anomaly_detection=True, composite_alarm=True
-    ),
+    capabilities=Capabilities(enhanced_fan_out=False, anomaly_detection=True, composite_alarm=True),
 )
 
 PROD: Final = Environment(
@@ -109,9 +105,7 @@ PROD: Final = Environment(
     retain_data=True,
     point_in_time_recovery=True,
     customer_managed_key=True,
-    capabilities=Capabilities(
-        metric_math_alarms=True, enhanced_fan_out=True, anomaly_detection=True, composite_alarm=True
-    ),
+    capabilities=Capabilities(enhanced_fan_out=True, anomaly_detection=True, composite_alarm=True),
 )
 
 ENVIRONMENTS: Final = {environment.name: environment for environment in (LOCAL, DEV, PROD)}

@@ -72,9 +72,6 @@ class Training:
 class Capabilities:
     """What not every AWS can do: the local one refuses a whole template for one unknown type."""
 
-    metric_math_alarms: bool
-    """CloudFormation takes an alarm on an expression. Without it the alarm stands on a metric that nobody
-    writes, carries its expression as metadata, and the local runner sets its state."""
     enhanced_fan_out: bool
     """`update_profiles` reads through its own consumer: 2 MB/s a shard of its own, 70 ms instead of 1 s."""
     anomaly_detection: bool

@@ -9,7 +9,6 @@ the events, one read and one conditional write a user and chunk, one object a ch
 """
 
 import argparse
-import gzip
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -46,6 +45,7 @@ from personalization.keys import imported_object
 from personalization.ledger import Mark
 from personalization.ports import Archive, Catalog, ProfileStore, UserState
 from personalization.profiles import Outcome, apply
+from training.sources import lines_of
 
 CHUNK_EVENTS: Final = 100_000
 _WRITERS: Final = 8
@@ -167,12 +167,6 @@ class Importer:
             filtered = outcome in (Outcome.BOT, Outcome.LATE)
             outcomes["filtered" if filtered else outcome.value] += 1
         return outcomes
-
-
-def lines_of(path: Path) -> Iterator[bytes]:
-    """Yield the lines of a JSONL file, gzipped if its name ends in ``.gz``."""
-    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-        yield from file
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -14,7 +14,7 @@ import numpy as np
 from personalization.events import Item
 from personalization.model_tables import Tables
 from personalization.profile_encoding import decode, encode
-from personalization.profiles import Profile, at_seconds
+from personalization.profiles import Profile
 from training.acts import ActLog, Acts, collect
 from training.snapshots import replay
 from training.sources import Source
@@ -43,10 +43,10 @@ class Dataset:
             self.log.users[user]: self.log.items[label.item[user]].item_id for user in label.users.tolist()
         }
 
-    def tables(self, stage: Stage, now: datetime) -> Tables:
-        """Build the tables a stage may know."""
+    def tables(self, stage: Stage) -> Tables:
+        """Build the tables a stage may know, as of its newest act."""
         acts = known_to(self.labels[stage], self.log.acts)
-        return build_tables(acts, self.log.items, at=at_seconds(now))
+        return build_tables(acts, self.log.items, at=int(acts.at.max(initial=0)))
 
 
 def make_dataset(source: Source, items: Sequence[Item] = ()) -> Dataset:

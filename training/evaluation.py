@@ -1,7 +1,6 @@
 """Held-out quality: how high each method ranks the item that a user came to next, unseen by all of them."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from itertools import batched
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -61,12 +60,12 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     recall_by_source: dict[str, float]
 
 
-def evaluate(dataset: Dataset, ranker_text: str, now: datetime, *, threads: int) -> Evaluation:
+def evaluate(dataset: Dataset, ranker_text: str, *, threads: int) -> Evaluation:
     """Rank each user's candidates at the time of their held-out item, by model and by both baselines."""
-    tables = dataset.tables(Stage.TEST, now)
+    tables = dataset.tables(Stage.TEST)
     labels = dataset.labels[Stage.TEST]
     ranks, offered = rank_labels(
-        dataset.profiles[Stage.TEST], labels, tables, now, scorer=_scorer(ranker_text, threads)
+        dataset.profiles[Stage.TEST], labels, tables, scorer=_scorer(ranker_text, threads)
     )
     recall = {source: float(np.mean(offered[:, place])) for place, source in enumerate(SOURCES)}
     recall["any"] = float(np.mean(offered.any(axis=1)))
@@ -78,7 +77,7 @@ def evaluate(dataset: Dataset, ranker_text: str, now: datetime, *, threads: int)
 
 
 def rank_labels(
-    profiles: Sequence[Profile], labels: Labels, tables: Tables, now: datetime, *, scorer: Scorer
+    profiles: Sequence[Profile], labels: Labels, tables: Tables, *, scorer: Scorer
 ) -> tuple[Mapping[str, Ints], npt.NDArray[np.bool_]]:
     """Return each labelled user's rank by method, and which sources offer the label (users, SOURCES)."""
     ranks: dict[str, list[int]] = {MODEL: [], COVISITATION: [], POPULARITY: []}
@@ -89,7 +88,7 @@ def rank_labels(
         candidates = generate(history, tables)
         wanted = labels.item[list(block)]
         by_method = {
-            MODEL: scorer.predict(features(candidates, chosen, history, tables, now)),
+            MODEL: scorer.predict(features(candidates, chosen, history, tables, labels.cut[list(block)])),
             COVISITATION: covisitation_scores(candidates),
             POPULARITY: np.nan_to_num(candidates.score[:, SOURCES.index("popular")], nan=-1.0).astype(float),
         }

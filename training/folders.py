@@ -1,10 +1,10 @@
 """SageMaker's container folders, below a root that tests and Lambdas may move, and the jobs' command line."""
 
 import argparse
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from os import process_cpu_count
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +52,8 @@ class Job:
 
     @property
     def threads(self) -> int:
-        """Threads to use: all the processors this process may run on."""
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        """Threads to use."""
+        return int(self.options.threads)
 
 
 def parse_job(argv: Sequence[str] | None, name: str, **options: dict[str, Any]) -> Job:
@@ -61,6 +61,7 @@ def parse_job(argv: Sequence[str] | None, name: str, **options: dict[str, Any]) 
     parser = argparse.ArgumentParser(prog=f"python -m training.jobs.{name}")
     parser.add_argument("--root", type=Path, default=Path("/opt/ml"), help="SageMaker's root folder")
     parser.add_argument("--now", type=datetime.fromisoformat, required=True, help="RFC 3339")
+    parser.add_argument("--threads", type=int, default=process_cpu_count() or 1)
     for option, settings in options.items():
         parser.add_argument(f"--{option.replace('_', '-')}", **settings)
     parsed = parser.parse_args(argv)

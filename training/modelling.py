@@ -15,13 +15,12 @@ from training.split import Stage
 TRAINING_FILE = "training.json"
 
 
-def train_on(dataset: Dataset, now: datetime, *, seed: int, threads: int) -> TrainedRanker:
+def train_on(dataset: Dataset, *, seed: int, threads: int) -> TrainedRanker:
     """Train the ranker on what the train stage may know."""
     return train_ranker(
         dataset.profiles[Stage.TRAIN],
         dataset.labels[Stage.TRAIN],
-        dataset.tables(Stage.TRAIN, now),
-        now,
+        dataset.tables(Stage.TRAIN),
         seed=seed,
         threads=threads,
     )

@@ -29,7 +29,7 @@ from training.report import save_report
 from training.sources import Rejects, exported_events, exported_items
 from training.split import Stage
 
-_console = Console(stderr=True, highlight=False)
+_console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -71,11 +71,11 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def _make_model(dataset: Dataset, now: datetime, options: argparse.Namespace) -> Evaluation:
     folder: Path = options.output / "model"
     with _console.status("training the ranker"):
-        trained = train_on(dataset, now, seed=options.seed, threads=options.threads)
-        tables = dataset.tables(Stage.SERVE, now)
+        trained = train_on(dataset, seed=options.seed, threads=options.threads)
+        tables = dataset.tables(Stage.SERVE)
         save_model(folder, trained, tables, dataset, version="offline", now=now)
     with _console.status("evaluating on held-out items"):
-        evaluation = evaluate(dataset, trained.text, now, threads=options.threads)
+        evaluation = evaluate(dataset, trained.text, threads=options.threads)
     save_report(evaluation, (folder / TRAINING_FILE).read_bytes(), dataset, options.output)
     return evaluation
 

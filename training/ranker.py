@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import batched
 from typing import Any, Final
 
@@ -88,7 +87,6 @@ def train_ranker(
     profiles: Sequence[Profile],
     labels: Labels,
     tables: Tables,
-    now: datetime,
     *,
     seed: int,
     threads: int,
@@ -102,8 +100,8 @@ def train_ranker(
     """
     users = _sample(labels.users, seed)
     cut = int(len(users) * (1 - VALIDATION_SHARE))
-    training = collect_examples(users[:cut], profiles, labels, tables, now)
-    validation = collect_examples(users[cut:], profiles, labels, tables, now)
+    training = collect_examples(users[:cut], profiles, labels, tables)
+    validation = collect_examples(users[cut:], profiles, labels, tables)
     if not len(training.groups) or not len(validation.groups):
         raise NothingToLearnError(
             "no user has a history and a later item among the candidates; the log needs more events"
@@ -131,11 +129,9 @@ def train_ranker(
     )
 
 
-def collect_examples(
-    users: Ints, profiles: Sequence[Profile], labels: Labels, tables: Tables, now: datetime
-) -> Examples:
+def collect_examples(users: Ints, profiles: Sequence[Profile], labels: Labels, tables: Tables) -> Examples:
     """Build the rows of users whose label is among their candidates, a block of users at a time."""
-    parts = list(_blocks(users, profiles, labels, tables, now))
+    parts = list(_blocks(users, profiles, labels, tables))
     if not parts:
         empty = np.empty(0, dtype=np.int64)
         return Examples(np.empty((0, len(FEATURES)), np.float32), empty.astype(np.int8), empty)
@@ -144,7 +140,7 @@ def collect_examples(
 
 
 def _blocks(
-    users: Ints, profiles: Sequence[Profile], labels: Labels, tables: Tables, now: datetime
+    users: Ints, profiles: Sequence[Profile], labels: Labels, tables: Tables
 ) -> Iterator[tuple[Floats, npt.NDArray[np.int8], Ints]]:
     for block in batched(users.tolist(), BLOCK_USERS, strict=False):
         chosen = [profiles[user] for user in block]
@@ -155,7 +151,7 @@ def _blocks(
         found[candidates.user[target]] = True
         kept = found[candidates.user]
         subset = _subset(candidates, kept)
-        matrix = features(subset, chosen, history, tables, now)
+        matrix = features(subset, chosen, history, tables, labels.cut[list(block)])
         yield matrix, target[kept].astype(np.int8), candidates.group_sizes[found]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from personalization.events import Event
 from personalization.ledger import SeenIds
-from personalization.profiles import Profile, apply, at_seconds
+from personalization.profiles import Profile, apply, at_seconds, latest
 from training.split import Labels, Stage
 
 
@@ -17,8 +17,8 @@ def replay(
 ) -> dict[Stage, list[Profile]]:
     """Fold a log into one profile a user and stage, repeated events once.
 
-    Returns profiles in the order of `users`. Cost: O(events x stages); memory about 2 KB a user and
-    stage.
+    Returns profiles in the order of `users`, cut to their bounds as stored ones are. Cost: O(events x
+    stages); memory about 2 KB a user and stage.
     """
     numbers = {user: number for number, user in enumerate(users)}
     profiles = {stage: [Profile() for _ in users] for stage in labels}
@@ -32,4 +32,4 @@ def replay(
         for stage, cut in cuts.items():
             if at < cut[number]:
                 apply(profiles[stage][number], event)
-    return profiles
+    return {stage: [latest(profile) for profile in folded] for stage, folded in profiles.items()}

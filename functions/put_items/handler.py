@@ -1,14 +1,13 @@
 """PUT /v1/items."""
 
-from http import HTTPStatus
 from typing import Any
 
 from functions.put_items.dependencies import event_stream
 from personalization import ingestion
-from personalization.names import Metric
 from personalization.runtime.clock import new_id, now
-from personalization.runtime.http import Event, Response, body_of, http_handler, problem, respond
-from personalization.runtime.observability import count, metrics
+from personalization.runtime.http import Event, Response, body_of, http_handler
+from personalization.runtime.observability import metrics
+from personalization.runtime.receipts import answer_receipt
 
 
 @metrics.log_metrics
@@ -16,9 +15,4 @@ from personalization.runtime.observability import count, metrics
 def handler(event: Event, context: Any) -> Response:
     """Answer 202 with the count of accepted items and each rejected one's reason."""
     receipt = ingestion.ingest_items(body_of(event), stream=event_stream(), new_id=new_id, received_at=now())
-    count(Metric.EVENTS_ACCEPTED, receipt.accepted)
-    count(Metric.EVENTS_REJECTED, len(receipt.rejected))
-    if receipt.throttled:
-        detail = "the stream is busy; send the whole request again"
-        return problem(HTTPStatus.SERVICE_UNAVAILABLE, "stream_busy", detail, context.aws_request_id)
-    return respond(HTTPStatus.ACCEPTED, {"accepted": receipt.accepted, "rejected": receipt.rejected})
+    return answer_receipt(receipt, request_id=context.aws_request_id)

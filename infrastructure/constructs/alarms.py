@@ -1,8 +1,8 @@
 """The alarms, and whom they tell."""
 
-from typing import Final, cast
+from typing import Final
 
-from aws_cdk import CfnResource, Duration
+from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_lambda as lambda_
@@ -11,11 +11,9 @@ from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
-from infrastructure.constructs.metric_math import Expression
 from infrastructure.constructs.metrics import VariantSeries, counted
 from infrastructure.constructs.web_api import WebApi
 from infrastructure.fields import ClickRateAlarm
-from infrastructure.names import METRIC_MATH_METADATA
 from personalization.names import Metric
 
 _MINUTE: Final = Duration.minutes(1)
@@ -28,16 +26,15 @@ _BELOW: Final = cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD
 class Alarms(Construct):
     """Alarms that tell `topic` when they begin and when they end."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, topic: sns.ITopic, metric_math: bool) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, topic: sns.ITopic) -> None:
         super().__init__(scope, construct_id)
-        self._metric_math = metric_math
         self._action = actions.SnsAction(topic)
 
     def server_errors(self, api: WebApi) -> cloudwatch.Alarm:
         """Watch the share of requests answered 5xx; a handful of requests is no share."""
-        share = Expression(
-            text="IF(requests >= 20, 100 * FILL(errors, 0) / requests)",
-            metrics={
+        share = cloudwatch.MathExpression(
+            expression="IF(requests >= 20, 100 * FILL(errors, 0) / requests)",
+            using_metrics={
                 "errors": api.api.metric_server_error(period=_MINUTE, statistic=cloudwatch.Stats.SUM),
                 "requests": api.api.metric_count(period=_MINUTE, statistic=cloudwatch.Stats.SUM),
             },
@@ -74,9 +71,9 @@ class Alarms(Construct):
 
     def click_rate(self, series: VariantSeries, limits: ClickRateAlarm, *, notify: bool) -> cloudwatch.Alarm:
         """Watch the hourly click-through rate of one variant, once enough was shown."""
-        rate = Expression(
-            text=f"IF(shown >= {limits.minimum_impressions}, 100 * FILL(clicked, 0) / shown)",
-            metrics={
+        rate = cloudwatch.MathExpression(
+            expression=f"IF(shown >= {limits.minimum_impressions}, 100 * FILL(clicked, 0) / shown)",
+            using_metrics={
                 "shown": series.metric(Metric.IMPRESSIONS, _HOUR),
                 "clicked": series.metric(Metric.CLICKS, _HOUR),
             },
@@ -130,7 +127,7 @@ class Alarms(Construct):
     def _alarm(
         self,
         construct_id: str,
-        watched: cloudwatch.Metric | Expression,
+        metric: cloudwatch.IMetric,
         comparison: cloudwatch.ComparisonOperator,
         threshold: float,
         description: str,
@@ -142,7 +139,7 @@ class Alarms(Construct):
         alarm = cloudwatch.Alarm(
             self,
             construct_id,
-            metric=self._metric(construct_id, watched),
+            metric=metric,
             comparison_operator=comparison,
             threshold=threshold,
             evaluation_periods=periods,
@@ -150,18 +147,7 @@ class Alarms(Construct):
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
             alarm_description=description,
         )
-        if isinstance(watched, Expression) and not self._metric_math:
-            _resource(alarm).add_metadata(METRIC_MATH_METADATA, watched.queries())
         if notify:
             alarm.add_alarm_action(self._action)
             alarm.add_ok_action(self._action)
         return alarm
-
-    def _metric(self, name: str, watched: cloudwatch.Metric | Expression) -> cloudwatch.IMetric:
-        if isinstance(watched, Expression):
-            return watched.metric() if self._metric_math else watched.stand_in(name)
-        return watched
-
-
-def _resource(alarm: cloudwatch.Alarm) -> CfnResource:
-    return cast("CfnResource", alarm.node.default_child)

@@ -55,7 +55,6 @@ class LayerSource:
 
 BASE: Final = LayerSource(name="base")
 RANKING: Final = LayerSource(name="ranking", openmp=True)
-TRAINING: Final = LayerSource(name="training")
 
 
 def layer_platform(environment: Environment) -> str | None:

@@ -14,7 +14,6 @@ from infrastructure.constructs.layer_build import (
     BASE,
     RANKING,
     ROOT,
-    TRAINING,
     LayerSource,
     built_layer,
     layer_platform,
@@ -72,11 +71,6 @@ class Layers(Construct):
     def ranking(self) -> lambda_.ILayerVersion:
         """What computing lists needs: numpy, scipy, LightGBM."""
         return self._third_party(RANKING)
-
-    @cached_property
-    def training(self) -> lambda_.ILayerVersion:
-        """What training needs on top of ranking: pandas."""
-        return self._third_party(TRAINING)
 
     def _third_party(self, source: LayerSource) -> lambda_.ILayerVersion:
         platform = layer_platform(self._environment)

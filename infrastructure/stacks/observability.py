@@ -38,8 +38,7 @@ class ObservabilityStack(AttuneStack):
         self._training = training
         self._dead_letters = _dead_letters(data, ingestion, training)
         self.topic = sns.Topic(self, "Alerts", enforce_ssl=True)
-        metric_math = environment.capabilities.metric_math_alarms
-        self._define_alarms(Alarms(self, "Alarms", topic=self.topic, metric_math=metric_math))
+        self._define_alarms(Alarms(self, "Alarms", topic=self.topic))
         dashboard = OperationsDashboard(
             self,
             "Dashboard",

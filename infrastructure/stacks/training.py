@@ -43,7 +43,7 @@ class TrainingStack(AttuneStack):
             name="run_training_step",
             packages=["training"],
             environment=self.settings,
-            layers=[layers.personalization, layers.base, layers.ranking, layers.training],
+            layers=[layers.personalization, layers.base, layers.ranking],
             variables={
                 "LAKE_BUCKET": data.lake.bucket_name,
                 "MODEL_BUCKET": data.models.bucket_name,

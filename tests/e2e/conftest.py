@@ -10,8 +10,10 @@ from infrastructure.local.lifecycle import LocalAws, running
 _HERE = Path(__file__).parent
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # One worker runs them all, so that the platform is deployed once.
+    # One worker runs them all, so that the platform is deployed once. First, for xdist reads the groups in
+    # the same hook, and sees none that are added after it.
     for item in items:
         if _HERE in item.path.parents:
             item.add_marker(pytest.mark.local_aws)

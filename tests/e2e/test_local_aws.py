@@ -81,7 +81,7 @@ def create_function(aws: LocalAws, name: str, layers: list[str]) -> None:
 
 
 def invoke(aws: LocalAws, name: str, probes: int = 1) -> dict:
-    modules = ["boto3", "catalogue", "pandas", "personalization", "ministack", "psutil"]
+    modules = ["boto3", "catalogue", "lightgbm", "ministack", "numpy", "personalization", "psutil"]
     payload = json.dumps({"modules": modules, "probes": probes})
     answer = aws.client("lambda").invoke(FunctionName=name, Payload=payload)
     return json.loads(answer["Payload"].read())
@@ -130,6 +130,15 @@ def test_a_log_line_becomes_a_metric_once_and_an_expression_on_it_an_alarm(bare:
     runner.forward_metrics(cloudwatch, tail.read())
     runner.report_alarms(cloudwatch)
     assert _state(cloudwatch) == ("ALARM", True)
+
+
+def test_a_function_of_the_fast_path_could_import_nothing_of_the_slow_ones(platform: LocalAws) -> None:
+    functions = platform.client("lambda")
+    deployed = functions.get_paginator("list_functions").paginate().build_full_result()["Functions"]
+    (fast,) = [one for one in deployed if one["Handler"].startswith("functions.get_recommendations.")]
+    create_function(platform, "probe", [layer["Arn"] for layer in fast["Layers"]])
+    assert invoke(platform, "probe")["found"] == ["boto3", "personalization"]
+    functions.delete_function(FunctionName="probe")
 
 
 def test_the_end_leaves_no_process_and_no_file() -> None:

@@ -69,7 +69,6 @@ def test_local_holds_nothing_that_the_local_aws_refuses(local: Assembly) -> None
     types = {resource.type for resource in local.resources}
     assert not types & REFUSED_BY_THE_LOCAL_AWS
     assert not [type_ for type_ in types if type_.startswith(("AWS::SageMaker", "AWS::CodeDeploy"))]
-    assert not [a for a in local.of_type("AWS::CloudWatch::Alarm") if "Metrics" in a.properties]
 
 
 def test_no_environment_needs_a_custom_resource(assembly: Assembly) -> None:
@@ -84,7 +83,6 @@ def test_prod_has_every_capability(prod: Assembly) -> None:
     assert prod.of_type("AWS::CloudWatch::CompositeAlarm")
     watched = [str(alarm.properties.get("Metrics")) for alarm in prod.of_type("AWS::CloudWatch::Alarm")]
     assert any("ANOMALY_DETECTION_BAND" in metrics for metrics in watched)
-    assert any("IF(requests" in metrics for metrics in watched)
 
 
 def test_every_lambda_is_traced_and_runs_on_the_architecture_of_its_wheels(assembly: Assembly) -> None:

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from infrastructure.names import METRIC_MATH_METADATA, METRIC_MATH_NAMESPACE
 from personalization.names import Dimension, Metric
 from personalization.runtime.observability import count_by
 from tests.synth.assembly import Assembly, Resource
@@ -33,9 +32,8 @@ def alarms(assembly: Assembly) -> dict[str, Resource]:
 
 
 def queries(alarm: Resource) -> list[dict[str, Any]]:
-    """The metric math of an alarm, be it a property or, locally, metadata."""
-    found = alarm.properties.get("Metrics") or alarm.body["Metadata"][METRIC_MATH_METADATA]
-    return list(found)
+    """The metric math of an alarm."""
+    return list(alarm.properties["Metrics"])
 
 
 def test_what_on_call_must_know_has_an_alarm(assembly: Assembly) -> None:
@@ -73,14 +71,20 @@ def test_a_click_rate_counts_only_with_enough_impressions(assembly: Assembly) ->
     assert alarm.properties["TreatMissingData"] == "notBreaching"
 
 
-def test_local_carries_expressions_as_metadata_that_equal_those_of_prod(
+def test_failed_requests_count_as_a_share_of_enough_requests(assembly: Assembly) -> None:
+    (expression,) = [
+        query["Expression"] for query in queries(alarms(assembly)["ServerErrors"]) if "Expression" in query
+    ]
+    assert expression == "IF(requests >= 20, 100 * FILL(errors, 0) / requests)"
+
+
+def test_local_has_the_alarms_of_prod_but_for_what_needs_enough_traffic(
     local: Assembly, prod: Assembly
 ) -> None:
+    for name in ALARMS:
+        assert _shape(alarms(local)[name]) == _shape(alarms(prod)[name]), name
     for name in ("ClickRateHomeRankingModel", "ClickRateHomeRankingCovisitation"):
-        here, there = alarms(local)[name], alarms(prod)[name]
-        assert here.properties["Namespace"] == METRIC_MATH_NAMESPACE
-        assert here.properties["MetricName"] == name
-        assert _metrics(here) == _metrics(there)
+        assert _metrics(alarms(local)[name]) == _metrics(alarms(prod)[name])
 
 
 def test_click_rates_are_watched_under_the_dimensions_that_the_function_writes(
@@ -126,6 +130,13 @@ def _composites(assembly: Assembly) -> list[tuple[str, Resource]]:
 
 def _notified_by_composite(assembly: Assembly, name: str) -> bool:
     return assembly.environment.capabilities.composite_alarm and name.startswith("ClickRateHome")
+
+
+def _shape(alarm: Resource) -> dict[str, Any]:
+    """What of an alarm names neither a resource nor a number of requests."""
+    naming = {"AlarmActions", "OKActions", "Dimensions", "Metrics"}
+    shape = {name: value for name, value in alarm.properties.items() if name not in naming}
+    return {**shape, "Queries": [query["Id"] for query in alarm.properties.get("Metrics", [])]}
 
 
 def _metrics(alarm: Resource) -> dict[str, tuple[str, dict[str, str], int, str]]:

@@ -76,7 +76,7 @@ ALLOWED = {
 }
 LAYERS = {
     "refresh_recommendations": {"personalization", "base", "ranking"},
-    "run_training_step": {"personalization", "base", "ranking", "training"},
+    "run_training_step": {"personalization", "base", "ranking"},
 }
 
 

@@ -18,7 +18,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     job = parse_job(argv, "evaluate")
     dataset = load_dataset(job.folders.input("dataset"), [Stage.TEST])
     model = job.folders.input("model")
-    evaluation = evaluate(dataset, (model / RANKER_FILE).read_text(), job.now, threads=job.threads)
+    evaluation = evaluate(dataset, (model / RANKER_FILE).read_text(), threads=job.threads)
     folder = job.folders.output("report")
     save_report(evaluation, (model / TRAINING_FILE).read_bytes(), dataset, folder)
     (folder / "held_out.json").write_bytes(msgspec.json.encode(dataset.held_out(Stage.TEST)))

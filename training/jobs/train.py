@@ -13,8 +13,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     job = parse_job(argv, "train", version={"required": True, "help": "the model's version"})
     dataset = load_dataset(job.folders.training_data("dataset"), [Stage.TRAIN])
     seed = int(job.folders.hyperparameters().get("seed", "1"))
-    trained = train_on(dataset, job.now, seed=seed, threads=job.threads)
-    tables = dataset.tables(Stage.SERVE, job.now)
+    trained = train_on(dataset, seed=seed, threads=job.threads)
+    tables = dataset.tables(Stage.SERVE)
     save_model(job.folders.model, trained, tables, dataset, version=job.options.version, now=job.now)
     return 0
 

@@ -1,7 +1,6 @@
 """`python -m infrastructure.local.demo`: `DATA=folder` takes a real log, `KEEP=1` leaves the platform up."""
 
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,7 +18,8 @@ from infrastructure.local import lifecycle
 from infrastructure.local.demo import tables
 from infrastructure.local.demo.books import Ledger
 from infrastructure.local.demo.client import ApiClient
-from infrastructure.local.demo.logs import LiveEvent, write_history
+from infrastructure.local.demo.history import import_history
+from infrastructure.local.demo.logs import LiveEvent
 from infrastructure.local.demo.shops import DemoData, RealLog, SyntheticShop
 from infrastructure.local.demo.showcase import Change, click_and_wait
 from infrastructure.local.demo.training_run import TrainingError, TrainingRun, run_training
@@ -71,24 +71,13 @@ class Demo:
         log = self._data.log
         _say(f"{len(log.history):,} events of history, {len(log.live):,} to be sent live")
         with _timed("history and catalogue imported"):
-            self._import()
+            import_history(self._aws, log.history, self._data.items, self._work, ends_at=_now())
         with _timed("model trained, evaluated, ranked, published"):
             run = run_training(self._aws, lambda state: _say(f"  {state}"))
         self._visit()
         self._replay(log.live)
         changes, tried = self._act()
         return self._conclude(run, changes, tried)
-
-    def _import(self) -> None:
-        history = self._work / "history.jsonl.gz"
-        write_history(self._data.log.history, history, ends_at=_now())
-        command = [
-            *(sys.executable, "-m", "training.bulk_import", "--events", str(history)),
-            *("--items", str(self._data.items), "--table", self._aws.output("TableName")),
-            *("--lake-bucket", self._aws.output("LakeBucketName")),
-            *("--user-key-secret-arn", self._aws.output("UserKeySecretArn")),
-        ]
-        subprocess.run(command, check=True, env=os.environ | self._aws.environment)
 
     def _visit(self) -> None:
         """Let users open the page: those who will act later first, for their clicks are known."""

@@ -48,7 +48,7 @@ class Ledger:
     Parameters
     ----------
     since
-        Start of the first minute that counts.
+        Start of the first minute that counts, in metrics and lake alike.
     """
 
     aws: LocalAws
@@ -98,7 +98,7 @@ class Ledger:
         return round(sum(point["Sum"] for point in points))
 
     def _lake(self) -> int:
-        """Count the records of the live stream in the lake, each once."""
+        """Count the records that the live stream brought into the lake, each once."""
         client = self.aws.client("s3")
         bucket = self.aws.output("LakeBucketName")
         numbers = set()
@@ -107,6 +107,8 @@ class Ledger:
                 if "/import-" not in found["Key"]:
                     body = client.get_object(Bucket=bucket, Key=found["Key"])["Body"].read()
                     numbers |= {
-                        line.sequence_number for line in read_lines(gzip.decompress(body).splitlines())
+                        line.sequence_number
+                        for line in read_lines(gzip.decompress(body).splitlines())
+                        if line.arrived_at >= self.since
                     }
         return len(numbers)

@@ -24,7 +24,7 @@ class ApiClient:
     Attributes
     ----------
     books
-        Events sent, accepted and rejected by this client.
+        Events and items sent, accepted and rejected by this client.
     reasons
         Rejected events by code.
     """
@@ -37,12 +37,11 @@ class ApiClient:
 
     def send(self, events: Sequence[Json]) -> None:
         """Send a batch of events."""
-        answer = self._call("POST", "/v1/events", json=list(events))
-        with self._lock:
-            self.books["sent"] += len(events)
-            self.books["accepted"] += answer["accepted"]
-            self.books["rejected"] += len(answer["rejected"])
-            self.reasons.update(row["code"] for row in answer["rejected"])
+        self._send("POST", "/v1/events", events)
+
+    def put_items(self, items: Sequence[Json]) -> None:
+        """Write items to the catalogue; on their way through the stream they count as events."""
+        self._send("PUT", "/v1/items", items)
 
     def recommendations(self, user_id: str, **parameters: str | int) -> Json:
         """Ask for a user's recommendations."""
@@ -52,6 +51,14 @@ class ApiClient:
     def trending(self, limit: int) -> Json:
         """Ask for what is trending."""
         return self._call("GET", "/v1/trending", fields={"limit": str(limit)})
+
+    def _send(self, method: str, path: str, rows: Sequence[Json]) -> None:
+        answer = self._call(method, path, json=list(rows))
+        with self._lock:
+            self.books["sent"] += len(rows)
+            self.books["accepted"] += answer["accepted"]
+            self.books["rejected"] += len(answer["rejected"])
+            self.reasons.update(row["code"] for row in answer["rejected"])
 
     def _call(self, method: str, path: str, **arguments: Any) -> Json:
         response = self._http.request(

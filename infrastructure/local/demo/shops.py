@@ -58,13 +58,15 @@ class SyntheticShop:
     items: Path
 
     @classmethod
-    def open(cls, folder: Path, now: datetime) -> "SyntheticShop":
-        """Simulate a shop whose log ends now."""
-        shop = Shop.open(seed=SEED, users=USERS, items=ITEMS)
-        write_lines(folder / "events.jsonl.gz", simulate(shop, days=DAYS, seed=SEED, end=now))
-        items = folder / "items.jsonl.gz"
-        write_lines(items, [msgspec.json.encode(item) for item in shop.catalogue()])
-        return cls(shop, read_log(folder / "events.jsonl.gz"), items)
+    def open(
+        cls, folder: Path, now: datetime, *, users: int = USERS, items: int = ITEMS, days: int = DAYS
+    ) -> "SyntheticShop":
+        """Simulate a shop whose log ends now; log and catalogue are written into `folder`."""
+        shop = Shop.open(seed=SEED, users=users, items=items)
+        write_lines(folder / "events.jsonl.gz", simulate(shop, days=days, seed=SEED, end=now))
+        catalogue = folder / "items.jsonl.gz"
+        write_lines(catalogue, [msgspec.json.encode(item) for item in shop.catalogue()])
+        return cls(shop, read_log(folder / "events.jsonl.gz"), catalogue)
 
     def likes(self, user_id: str, item_id: str, position: int) -> float:
         """Ask the user's hidden taste; a visitor from outside the shop has none."""

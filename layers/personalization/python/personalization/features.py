@@ -6,7 +6,6 @@ feature: the slate a click came from is in the profile before the click, and wou
 """
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Final
 
 import numpy as np
@@ -15,8 +14,8 @@ from scipy import sparse
 
 from personalization.candidates import SOURCES, Candidates, History
 from personalization.events import EventType
-from personalization.model_tables import POPULARITY_DAYS, Floats, Tables
-from personalization.profiles import CODES, Profile, at_seconds
+from personalization.model_tables import POPULARITY_DAYS, Floats, Ints, Tables
+from personalization.profiles import CODES, Profile
 
 _DAY: Final = 86_400.0
 FEATURES: Final = (
@@ -39,24 +38,27 @@ FEATURES: Final = (
 
 
 def features(
-    candidates: Candidates, profiles: Sequence[Profile], history: History, tables: Tables, now: datetime
+    candidates: Candidates, profiles: Sequence[Profile], history: History, tables: Tables, at: Ints
 ) -> Floats:
-    """Compute the feature matrix (candidates, len(FEATURES)). Cost O(candidates + history)."""
+    """Compute the feature matrix (candidates, len(FEATURES)). Cost O(candidates + history).
+
+    `at` (b,) is each user's now, in seconds since 1970: the time of the request, or, in training, of the
+    label.
+    """
     user, item = candidates.user, candidates.item
-    seconds = at_seconds(now)
     category, same_category = _category_affinity(candidates, history, tables)
-    age = np.where(tables.first_seen > 0, (seconds - tables.first_seen) / _DAY, np.nan)
+    first_seen = tables.first_seen[item]
     columns = [
         *candidates.score.T,
         *candidates.rank.T,
         (~np.isnan(candidates.rank)).sum(axis=1),
         *tables.popularity[item].T,
-        age[item],
+        np.where(first_seen > 0, (at[user] - first_seen) / _DAY, np.nan),
         tables.price[item],
         tables.price[item] / _typical_price(history, tables)[user],
         category,
         same_category,
-        *_user_features(profiles, history, seconds)[user].T,
+        *_user_features(profiles, history, at)[user].T,
     ]
     return np.column_stack(columns).astype(np.float32)
 
@@ -110,17 +112,17 @@ def _typical_price(history: History, tables: Tables) -> npt.NDArray[np.float64]:
     return typical
 
 
-def _user_features(profiles: Sequence[Profile], history: History, seconds: int) -> npt.NDArray[np.float64]:
+def _user_features(profiles: Sequence[Profile], history: History, at: Ints) -> npt.NDArray[np.float64]:
     """(b, 5): items in the history, days idle, tenure in days, purchases, impressions."""
     items = np.diff(history.weights.indptr)
     rows = [
         (
             count,
-            (seconds - profile.last_at) / _DAY if profile.last_at else np.nan,
+            (moment - profile.last_at) / _DAY if profile.last_at else np.nan,
             (profile.last_at - profile.first_at) / _DAY if profile.last_at else np.nan,
             profile.totals[CODES[EventType.PURCHASE]],
             profile.totals[CODES[EventType.IMPRESSION]],
         )
-        for profile, count in zip(profiles, items, strict=True)
+        for profile, count, moment in zip(profiles, items, at.tolist(), strict=True)
     ]
     return np.array(rows, dtype=np.float64).reshape(len(profiles), 5)

@@ -15,9 +15,9 @@ from personalization.candidates import SOURCES, Candidates, generate, history_of
 from personalization.errors import ModelError
 from personalization.features import FEATURES, features
 from personalization.lists import ListItem
-from personalization.model_tables import Floats, Tables, load_tables
+from personalization.model_tables import Floats, Ints, Tables, load_tables
 from personalization.names import Ranker
-from personalization.profiles import Profile
+from personalization.profiles import Profile, at_seconds
 
 BLOCK_USERS: Final = 512
 RANKER_FILE: Final = "ranker.txt"
@@ -112,22 +112,26 @@ class Model:
         history = history_of(profiles, self.tables, repeat=repeat)
         candidates = generate(history, self.tables)
         if ranker is Ranker.LIGHTGBM:
-            scores = self.scorer.predict(features(candidates, profiles, history, self.tables, now))
+            at = np.full(len(profiles), at_seconds(now))
+            scores = self.scorer.predict(features(candidates, profiles, history, self.tables, at))
         else:
             scores = covisitation_scores(candidates)
         for chosen in best_by_user(candidates, scores, self.tables.available, limit):
-            yield tuple(self._item(candidates, scores, row) for row in chosen)
+            yield self._items(candidates, scores, chosen)
 
-    def _item(self, candidates: Candidates, scores: npt.NDArray[np.float64], row: int) -> ListItem:
-        item = self.tables.items[candidates.item[row]]
-        source = SOURCES[int(np.nanargmin(candidates.rank[row]))]
-        return ListItem(
-            item_id=item.item_id,
-            score=round(float(scores[row]), 4),
-            reason=REASONS[source],
-            title=item.title,
-            category=item.category,
-            price=item.price,
+    def _items(
+        self, candidates: Candidates, scores: npt.NDArray[np.float64], chosen: Ints
+    ) -> tuple[ListItem, ...]:
+        rows = zip(
+            candidates.item[chosen].tolist(),
+            scores[chosen].tolist(),
+            np.nanargmin(candidates.rank[chosen], axis=1).tolist() if len(chosen) else (),
+            strict=True,
+        )
+        found = ((self.tables.items[row], score, REASONS[SOURCES[source]]) for row, score, source in rows)
+        return tuple(
+            ListItem(item.item_id, round(score, 4), reason, item.title, item.category, item.price)
+            for item, score, reason in found
         )
 
 

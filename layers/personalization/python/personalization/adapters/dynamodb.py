@@ -58,6 +58,10 @@ def _translated() -> Iterator[None]:
         raise Unavailable(type(error).__name__) from error
 
 
+def _primary(key: Key) -> dict[str, Any]:
+    return {"pk": {"S": key.pk}, "sk": {"S": key.sk}}
+
+
 class _Table:
     def __init__(self, client: "DynamoDBClient", table_name: str) -> None:
         self._client = client
@@ -67,7 +71,7 @@ class _Table:
         """Read records by key, in as few calls as the service allows: one per 100 keys."""
         found: dict[Key, Record] = {}
         for chunk in batched(wanted, MAX_BATCH_GET, strict=False):
-            pending: list[Any] = [{"pk": {"S": key.pk}, "sk": {"S": key.sk}} for key in chunk]
+            pending: list[Any] = [_primary(key) for key in chunk]
             for _ in range(_READ_ATTEMPTS):
                 with _translated():
                     answer = self._client.batch_get_item(
@@ -112,8 +116,7 @@ class DynamoProfileStore(_Table):
         """
         key = keys.profile_key(user_key)
         record: dict[str, Any] = {
-            "pk": {"S": key.pk},
-            "sk": {"S": key.sk},
+            **_primary(key),
             "data": {"B": encode(state.profile)},
             "seen": {"B": bytes(state.seen)},
             "mark": {"S": str(state.mark)},
@@ -158,8 +161,7 @@ class DynamoListStore(_Table):
                 self._client.put_item(
                     TableName=self._table_name,
                     Item={
-                        "pk": {"S": key.pk},
-                        "sk": {"S": key.sk},
+                        **_primary(key),
                         "data": {"B": encode_list(recommendations)},
                         "revision": {"N": str(recommendations.revision)},
                         "expires_at": {"N": str(expires_at)},
@@ -178,8 +180,7 @@ class DynamoListStore(_Table):
             self._client.put_item(
                 TableName=self._table_name,
                 Item={
-                    "pk": {"S": key.pk},
-                    "sk": {"S": key.sk},
+                    **_primary(key),
                     "version": {"S": model.version},
                     "published_at": {"N": str(model.published_at)},
                     **({"previous": {"S": model.previous}} if model.previous else {}),
@@ -214,8 +215,7 @@ class DynamoCatalog(_Table):
                 self._client.put_item(
                     TableName=self._table_name,
                     Item={
-                        "pk": {"S": key.pk},
-                        "sk": {"S": key.sk},
+                        **_primary(key),
                         "data": {"B": msgspec.json.encode(item)},
                         "updated_at": {"N": str(updated_at)},
                     },
@@ -232,7 +232,7 @@ class DynamoCatalog(_Table):
         with _translated():
             self._client.update_item(
                 TableName=self._table_name,
-                Key={"pk": {"S": key.pk}, "sk": {"S": key.sk}},
+                Key=_primary(key),
                 UpdateExpression=f"{action} item_ids :ids",
                 ExpressionAttributeValues={":ids": {"SS": list(item_ids)}},
             )

@@ -1,11 +1,15 @@
 """One logger and one metrics buffer a process; service and namespace come from POWERTOOLS_* variables."""
 
+import warnings
 from collections.abc import Mapping
 
 from aws_lambda_powertools import Logger, Metrics, single_metric
 from aws_lambda_powertools.metrics import MetricUnit
 
 from personalization.names import Dimension, Metric
+
+# A request that is refused whole has nothing to count, and no need to say so in the log.
+warnings.filterwarnings("ignore", "No application metrics to publish")
 
 logger = Logger()
 metrics = Metrics()

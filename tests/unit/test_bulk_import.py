@@ -1,0 +1,145 @@
+"""Moving history in: the live reducer, once, whatever happens on the way."""
+
+import gzip
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from factories import client_event, event, record
+from personalization.adapters.memory import MemoryArchive, MemoryQuarantine, MemoryRefreshQueue, MemoryTable
+from personalization.archiving import read_events
+from personalization.errors import Conflict
+from personalization.identity import user_key
+from personalization.ports import UserState
+from personalization.profile_encoding import decode
+from personalization.profiles import Profile
+from personalization.projection import Projector
+from training.bulk_import import Importer, ImportReport
+
+ANN = user_key(b"secret", "ann")
+ARRIVED_AT = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+class World:
+    """A table, a lake, and imports into them."""
+
+    def __init__(self, table: MemoryTable | None = None) -> None:
+        self.table = table or MemoryTable()
+        self.lake = MemoryArchive()
+
+    def load(self, *lines: bytes, number: int = 1) -> ImportReport:
+        report = ImportReport()
+        self._importer(number).events(lines, report)
+        return report
+
+    def load_items(self, *lines: bytes) -> ImportReport:
+        report = ImportReport()
+        self._importer(1).items(lines, report)
+        return report
+
+    def _importer(self, number: int) -> Importer:
+        return Importer(
+            profiles=self.table,
+            catalog=self.table,
+            lake=self.lake,
+            secret=b"secret",
+            number=number,
+            arrived_at=ARRIVED_AT,
+            is_bot=lambda agent: "bot" in agent,
+        )
+
+    @property
+    def profile(self) -> Profile:
+        return decode(self.table.states[ANN][0])
+
+    @property
+    def archived(self) -> list[str]:
+        lines = [line for body in self.lake.objects.values() for line in gzip.decompress(body).splitlines()]
+        return sorted(found.event_id for found in read_events(lines))
+
+
+def lines(*numbers: int) -> list[bytes]:
+    """Clicks on different items, a minute apart, years before the import."""
+    return [
+        json.dumps(
+            client_event(event_id=f"e{n}", item_id=f"sku-{n}", occurred_at=f"2019-01-15T12:{n:02}:00Z")
+        ).encode()
+        for n in numbers
+    ]
+
+
+def test_old_events_count_as_received_when_they_happened() -> None:
+    world = World()
+    report = world.load(*lines(1, 2, 3))
+    assert report.outcomes == {"applied": 3}
+    assert sorted(world.profile.recent) == ["sku-1", "sku-2", "sku-3"]
+    assert world.archived == ["e1", "e2", "e3"]
+
+
+def test_importing_twice_changes_nothing() -> None:
+    world = World()
+    world.load(*lines(1, 2, 3))
+    before = dict(world.table.states), dict(world.lake.objects)
+    assert world.load(*lines(1, 2, 3)).outcomes == {"passed_over": 3}
+    assert (world.table.states, world.lake.objects) == before
+
+
+def test_an_import_that_broke_off_goes_on_where_it_was() -> None:
+    class Breaking(MemoryTable):
+        def save(self, user_key: str, state: UserState, *, now: datetime) -> None:
+            if user_key != ANN and not self.items:
+                self.items["broken"] = ()
+                raise Conflict("gone")
+            super().save(user_key, state, now=now)
+
+    world = World(Breaking())
+    log = [*lines(1, 2), json.dumps(client_event(user_id="bob", event_id="b")).encode()]
+    with pytest.raises(Conflict):
+        world.load(*log)
+    report = world.load(*log)
+    assert report.outcomes["applied"] + report.outcomes["passed_over"] == 3
+    assert world.profile.revision == 2
+    assert len(world.table.states) == 2
+
+
+def test_more_history_needs_a_higher_number() -> None:
+    world = World()
+    world.load(*lines(1, 2), number=1)
+    assert world.load(*lines(3), number=2).outcomes == {"applied": 1}
+    assert world.profile.revision == 3
+
+
+def test_broken_lines_and_bots_are_counted_and_the_rest_goes_in() -> None:
+    world = World()
+    bot = client_event(event_id="b", context={"user_agent": "somebot"}, occurred_at="2019-01-01T00:00:00Z")
+    report = world.load(b"nonsense", *lines(1, 1), json.dumps(bot).encode(), b"{}")
+    assert report.outcomes == {"rejected": 2, "applied": 1, "duplicate": 1, "filtered": 1}
+    assert report.reasons == {"invalid_json": 1, "invalid_field": 1}
+    assert report.read == 5
+
+
+def test_live_events_come_after_every_import() -> None:
+    world = World()
+    world.load(*lines(1, 2), number=999)
+    projector = Projector(
+        profiles=world.table,
+        catalog=world.table,
+        quarantine=MemoryQuarantine(),
+        refreshes=MemoryRefreshQueue(),
+        token_secret=b"",
+        epoch=1_767_225_600,
+        clock=lambda: ARRIVED_AT,
+    )
+    result = projector.project([record(event("click", "live", user_key=ANN), 1)])
+    assert result.outcomes == {"applied": 1}
+    assert world.profile.revision == 3
+
+
+def test_the_catalogue_goes_to_table_and_lake() -> None:
+    world = World()
+    report = world.load_items(b'{"item_id": "a"}', b'{"item_id": "b", "available": false}', b"{}")
+    assert report.outcomes == {"items": 2, "rejected": 1}
+    assert world.table.unavailable == {"b"}
+    (body,) = world.lake.objects.values()
+    assert {found.item_id for found in read_events(gzip.decompress(body).splitlines())} == {"a", "b"}

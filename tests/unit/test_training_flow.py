@@ -1,0 +1,214 @@
+"""The jobs over SageMaker's folders, the offline pipeline, and publishing: the same lists every way."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from factories import NOW, listed
+from personalization import keys
+from personalization.adapters.memory import MemoryArchive, MemoryTable
+from personalization.archiving import LakeLine, pack
+from personalization.errors import InvalidInput, ModelError
+from personalization.events import accept, decode_client_event, decode_item, encode_event, upsert_item
+from personalization.names import Ranker
+from personalization.profiles import Profile
+from personalization.ranking import METADATA_FILE, Model
+from training import pipeline
+from training.jobs import evaluate, prepare, rank, train
+from training.lists import StoredList, in_shard, read_lists
+from training.publishing import Publisher
+from training.shop import Shop
+from training.sources import lines_of
+from training.synthetic import simulate, write_lines
+
+END = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small shop's log and catalogue, as a client would export them."""
+    folder = tmp_path_factory.mktemp("export")
+    shop = Shop.open(seed=4, users=250, items=120)
+    write_lines(folder / "events.jsonl.gz", simulate(shop, days=20, seed=4, end=END))
+    write_lines(folder / "items.jsonl.gz", [msgspec.json.encode(item) for item in shop.catalogue()])
+    return folder
+
+
+def run_pipeline(export: Path, output: Path, *options: str) -> list[dict]:
+    files = ["--events", export / "events.jsonl.gz", "--items", export / "items.jsonl.gz"]
+    line = [*files, "--output", output, "--threads", 1]
+    assert pipeline.main([*map(str, line), *options]) == 0
+    return [json.loads(row) for row in (output / "recommendations.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def offline(export: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("offline")
+    run_pipeline(export, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def root(export: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The jobs' root after prepare, train, evaluate, and rank in two shards."""
+    root = tmp_path_factory.mktemp("ml")
+    write_lake(export, root / "processing" / "input" / "events")
+    now = ["--root", str(root), "--now", END.isoformat(), "--threads", "1"]
+    assert prepare.main(now) == 0
+    link(root, "processing/output/dataset", "input/data/dataset", "processing/input/dataset")
+    assert train.main([*now, "--version", "v1"]) == 0
+    link(root, "model", "processing/input/model")
+    assert evaluate.main(now) == 0
+    for shard in ("0", "1"):
+        assert rank.main([*now, "--shard", shard, "--shard-count", "2"]) == 0
+    return root
+
+
+def write_lake(export: Path, folder: Path) -> None:
+    """The export as the lake holds it, each record twice, as overlapping retries leave it."""
+    lines = []
+    for number, line in enumerate(lines_of(export / "items.jsonl.gz")):
+        item = upsert_item(decode_item(line), event_id=f"i{number}", received_at=NOW)
+        lines.append(LakeLine(f"item-{number}", END, msgspec.Raw(encode_event(item))))
+    for number, line in enumerate(lines_of(export / "events.jsonl.gz")):
+        try:
+            sent = decode_client_event(line)
+            event = accept(sent, user_key=sent.user_id, received_at=sent.occurred_at)
+        except InvalidInput:
+            continue
+        lines.append(LakeLine(f"event-{number}", END, msgspec.Raw(encode_event(event))))
+    folder.mkdir(parents=True)
+    for name in ("a", "b"):
+        (folder / f"{name}.jsonl.gz").write_bytes(pack(lines))
+
+
+def link(root: Path, source: str, *targets: str) -> None:
+    for target in targets:
+        (root / target).parent.mkdir(parents=True, exist_ok=True)
+        (root / target).symlink_to(root / source)
+
+
+def test_every_user_of_the_log_gets_twenty_different_items(offline: Path) -> None:
+    rows = [json.loads(row) for row in (offline / "recommendations.jsonl").read_text().splitlines()]
+    assert len({row["user_id"] for row in rows}) == len(rows) >= 240
+    assert all(len({item["item_id"] for item in row["items"]}) == 20 for row in rows)
+
+
+def test_nothing_bought_or_rated_is_recommended(offline: Path, export: Path) -> None:
+    had = set()
+    for line in lines_of(export / "events.jsonl.gz"):
+        row = msgspec.json.decode(line, strict=False) if line.rstrip().endswith(b"}") else {}
+        if row.get("event_type") in ("purchase", "rating"):
+            had.add((row["user_id"], row.get("item_id")))
+    rows = [json.loads(row) for row in (offline / "recommendations.jsonl").read_text().splitlines()]
+    assert len(had) > 100
+    assert not any((row["user_id"], item["item_id"]) in had for row in rows for item in row["items"])
+
+
+def test_the_same_input_gives_the_same_bytes(export: Path, offline: Path, tmp_path: Path) -> None:
+    run_pipeline(export, tmp_path)
+    for name in ("recommendations.jsonl", "report.json", "report.html", "model/ranker.txt"):
+        assert (tmp_path / name).read_bytes() == (offline / name).read_bytes()
+
+
+def test_the_model_beats_popularity_on_a_shop_with_tastes(offline: Path) -> None:
+    methods = json.loads((offline / "report.json").read_bytes())["evaluation"]["methods"]
+    assert methods["model"]["ndcg"]["10"] > 1.2 * methods["popularity"]["ndcg"]["10"]
+
+
+def test_the_jobs_make_the_model_that_the_pipeline_makes(root: Path, offline: Path) -> None:
+    ranker = "ranker.txt"
+    assert (root / "model" / ranker).read_bytes() == (offline / "model" / ranker).read_bytes()
+    reports = [
+        json.loads(path.read_bytes())["evaluation"]
+        for path in (root / "processing/output/report/report.json", offline / "report.json")
+    ]
+    assert reports[0] == reports[1]
+
+
+def test_two_shards_hold_the_lists_of_one(root: Path, tmp_path: Path) -> None:
+    whole = tmp_path / "ml"
+    (whole / "processing").mkdir(parents=True)
+    (whole / "processing" / "input").symlink_to(root / "processing" / "input")
+    assert rank.main(["--root", str(whole), "--now", END.isoformat()]) == 0
+    one, two = (
+        {stored.key: stored for stored in read_lists(folder / "processing" / "output" / "lists")}
+        for folder in (whole, root)
+    )
+    assert one == two
+    assert any(key.pk.startswith("USER#") for key in one)
+    assert keys.segment_key(keys.POPULAR, version="v1") in one
+    assert sum(in_shard(key.pk, 0, 2) for key in one) not in (0, len(one))
+
+
+def test_a_new_user_gets_popular_items_from_either_ranker(root: Path) -> None:
+    model = Model.load(root / "model")
+    for ranker in Ranker:
+        (items,) = model.recommend([Profile()], ranker=ranker, now=END, limit=5)
+        assert len(items) == 5
+        assert {item.reason for item in items} <= {"popular", "trending"}
+
+
+def test_a_model_of_other_features_is_refused(root: Path, tmp_path: Path) -> None:
+    metadata = json.loads((root / "model" / METADATA_FILE).read_bytes())
+    metadata["features"] = ["something else"]
+    (tmp_path / METADATA_FILE).write_text(json.dumps(metadata))
+    with pytest.raises(ModelError, match="other features"):
+        Model.load(tmp_path)
+
+
+def stored(version: str, *items: str, revision: int = 0) -> StoredList:
+    key = keys.list_key("ann", surface="home", ranker=Ranker.LIGHTGBM, version=version)
+    return StoredList(key.pk, key.sk, listed(*items, version=version, revision=revision))
+
+
+def test_publishing_writes_files_and_lists_before_the_switch(tmp_path: Path) -> None:
+    class Watchful(MemoryTable):
+        def activate(self, model) -> None:
+            assert keys.model_prefix(model.version) + keys.MANIFEST in models.objects
+            assert any(key.sk.endswith(model.version) for key in self.lists)
+            super().activate(model)
+
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "tables" / "a.npy").write_bytes(b"1")
+    models, table = MemoryArchive(), Watchful()
+    publisher = Publisher(models, table, NOW)
+    assert publisher.publish(tmp_path, "v1", [stored("v1", "a")]) == 1
+    publisher.publish(tmp_path, "v2", [stored("v2", "b")])
+    publisher.publish(tmp_path, "v2", [stored("v2", "b")])
+    assert table.active is not None
+    assert (table.active.version, table.active.previous) == ("v2", "v1")
+    assert json.loads(models.objects["models/v2/manifest.json"]) == ["tables/a.npy"]
+
+
+def test_publishing_never_replaces_a_fresher_list(tmp_path: Path) -> None:
+    table = MemoryTable()
+    fresh = stored("v1", "fresh", revision=5)
+    table.write_list(fresh.key, fresh.recommendations, expires_at=0)
+    assert Publisher(MemoryArchive(), table, NOW).publish(tmp_path, "v1", [stored("v1", "old")]) == 0
+    assert table.read([fresh.key]).lists[fresh.key].items[0].item_id == "fresh"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("", "no valid event"), ("nonsense\n", "no valid event"), (None, "no file")],
+)
+def test_a_hopeless_log_gets_a_clear_error(
+    content: str | None, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    events = tmp_path / "events.jsonl"
+    if content is not None:
+        events.write_text(content)
+    assert pipeline.main(["--events", str(events), "--output", str(tmp_path / "out")]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_a_log_too_small_to_learn_from_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    events = tmp_path / "events.jsonl"
+    row = {"event_id": "1", "event_type": "click", "user_id": "a", "item_id": "x"}
+    events.write_text(json.dumps(row | {"occurred_at": "2026-01-01T00:00:00Z"}))
+    assert pipeline.main(["--events", str(events), "--output", str(tmp_path / "out")]) == 1
+    assert "needs more events" in capsys.readouterr().err
