@@ -21,12 +21,6 @@ from tests.synth.assembly import Assembly
 ROOT = Path(__file__).parents[2]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.path.is_relative_to(Path(__file__).parent):
-            item.add_marker(pytest.mark.synth)
-
-
 def app_without_bundling(outdir: Path) -> App:
     context = json.loads((ROOT / "cdk.json").read_text())["context"]
     return App(outdir=str(outdir), context={**context, "aws:cdk:bundling-stacks": []})

@@ -115,10 +115,14 @@ class Demo:
 
     def _settle(self, users: Sequence[str]) -> None:
         """Wait until the refreshes that the replay queued are done, so that one click is what is timed."""
+        queue, url = self._aws.client("sqs"), self._aws.output("RefreshQueueUrl")
+        waiting = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        waiting.append("ApproximateNumberOfMessagesDelayed")
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
+            depth = queue.get_queue_attributes(QueueUrl=url, AttributeNames=waiting)["Attributes"]
             sources = {self._client.recommendations(user)["source"] for user in users}
-            if sources == {"list"}:
+            if sources == {"list"} and not sum(map(int, depth.values())):
                 return
             time.sleep(1)
 
