@@ -18,7 +18,7 @@ AWS_READY := .local/emulator/.ready
 
 export PORT DATA KEEP
 
-.PHONY: help setup demo up down status url test check format synth
+.PHONY: help setup demo demo-operations rollback up down status url test check format synth
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,12 @@ setup: $(CDK_READY) $(AWS_READY) ## build the environment: .venv, the CDK comman
 
 demo: setup ## the whole platform on this machine, events to recommendations (DATA=folder, KEEP=1)
 	@$(PYTHON) -m infrastructure.local.demo
+
+demo-operations: setup ## the operator's show: a gated publish, refused models, a rollback
+	@$(PYTHON) -m infrastructure.local.demo.operations
+
+rollback: setup ## put the previous model back in service on the running local AWS (PORT=4566)
+	@$(PYTHON) -m infrastructure.local rollback
 
 up: setup ## start a local AWS and deploy into it (PORT=4566)
 	@$(PYTHON) -m infrastructure.local up

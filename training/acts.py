@@ -1,22 +1,27 @@
 """Acts: what users did with items, as columns.
 
 An act is a positive, deliberate dealing with one item (`candidates.ACT_WEIGHTS`); impressions never are, and
-a low rating is none. Events of bots and events later than the late window are left out, as in profiles.
+a low rating is none, though its item is owned. Events of bots and events later than the late window are left
+out, as in profiles, and so is the same act in the same second: a client's retry.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
 
 from personalization.candidates import WEIGHT_OF_CODE, is_positive
 from personalization.events import Event, EventType, Item
-from personalization.profiles import CODES, LATE_WINDOW, at_seconds
+from personalization.profiles import CODES, LATE_WINDOW, OWNING, at_seconds, item_hash
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
+Row = tuple[int, int, int, float]
+"""(user, item, seconds, weight)."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,13 @@ class Acts:
         """Return the acts a mask (m,) selects."""
         return Acts(self.user[mask], self.item[mask], self.at[mask], self.weight[mask])
 
+    def matrix(self, users: int, items: int) -> sparse.csr_array:
+        """Return (users, items), 1 where a user has such an act."""
+        ones = np.ones(len(self), dtype=np.float32)
+        counts = sparse.csr_array((ones, (self.user, self.item)), shape=(users, items))
+        counts.data[:] = 1.0
+        return counts
+
     def first_of_each_item(self) -> "Acts":
         """Return each user's first act on each item, in order: their sequence of new items."""
         pairs = self.user * (int(self.item.max(initial=0)) + 1) + self.item
@@ -63,7 +75,10 @@ class ActLog:
     users
         User keys, sorted; every user of the log, also those without acts.
     items
-        The catalogue: listed items and items that only events name, sorted by id.
+        The catalogue: listed items and items that only events name, in the order of `item_hash`. That
+        scatters them: a tie that goes to the earlier item gives nothing away where ids follow time.
+    owned
+        What was bought or rated, low ratings too; with weight 0.
     events
         Events of users read.
     last_at
@@ -73,6 +88,7 @@ class ActLog:
     users: tuple[str, ...]
     items: tuple[Item, ...]
     acts: Acts
+    owned: Acts
     events: int
     last_at: datetime | None
 
@@ -82,7 +98,8 @@ def collect(events: Iterable[Event], items: Sequence[Item] = ()) -> ActLog:
     users: dict[str, int] = {}
     catalogue = {item.item_id: item for item in items}
     numbers = {item_id: number for number, item_id in enumerate(catalogue)}
-    rows: list[tuple[int, int, int, float]] = []
+    acts: list[Row] = []
+    owned: list[Row] = []
     count, last_at = 0, None
     for event in events:
         if event.item is not None:
@@ -92,37 +109,46 @@ def collect(events: Iterable[Event], items: Sequence[Item] = ()) -> ActLog:
         count += 1
         last_at = max(last_at or event.received_at, event.received_at)
         user = users.setdefault(event.user_key, len(users))
-        if _is_act(event) and event.item_id is not None:
-            item = numbers.setdefault(event.item_id, len(numbers))
-            weight = WEIGHT_OF_CODE[CODES[event.event_type]]
-            rows.append((user, item, at_seconds(event.received_at), weight))
-    user_order, users_sorted = _by_name(users)
-    item_order, items_sorted = _by_name(numbers)
+        if event.item_id is None or event.bot or event.received_at - event.occurred_at > LATE_WINDOW:
+            continue
+        item = numbers.setdefault(event.item_id, len(numbers))
+        at = at_seconds(event.received_at)
+        if _is_act(event):
+            acts.append((user, item, at, WEIGHT_OF_CODE[CODES[event.event_type]]))
+        if event.event_type in OWNING:
+            owned.append((user, item, at, 0.0))
+    user_order, users_sorted = _ordered(users, key=str)
+    item_order, items_sorted = _ordered(numbers, key=lambda item_id: (item_hash(item_id), item_id))
     known = tuple(catalogue.get(item_id) or Item(item_id=item_id) for item_id in items_sorted)
-    return ActLog(users_sorted, known, _columns(rows, user_order, item_order), count, last_at)
+    return ActLog(
+        users=users_sorted,
+        items=known,
+        acts=_columns(acts, user_order, item_order),
+        owned=_columns(owned, user_order, item_order),
+        events=count,
+        last_at=last_at,
+    )
 
 
 def _is_act(event: Event) -> bool:
-    if event.bot or event.item_id is None or event.received_at - event.occurred_at > LATE_WINDOW:
-        return False
     tenths = round((event.value or 0) * 10) if event.event_type is EventType.RATING else 0
     return is_positive(CODES[event.event_type], tenths)
 
 
-def _by_name(numbers: dict[str, int]) -> tuple[Ints, tuple[str, ...]]:
+def _ordered(numbers: dict[str, int], key: Callable[[str], Any]) -> tuple[Ints, tuple[str, ...]]:
     """Order names; return (new number of each old number, names in new order)."""
-    names = sorted(numbers)
+    names = sorted(numbers, key=key)
     order = np.empty(len(names), dtype=np.int64)
     for new, name in enumerate(names):
         order[numbers[name]] = new
     return order, tuple(names)
 
 
-def _columns(rows: list[tuple[int, int, int, float]], users: Ints, items: Ints) -> Acts:
+def _columns(rows: list[Row], users: Ints, items: Ints) -> Acts:
     if not rows:
         empty = np.empty(0, dtype=np.int64)
         return Acts(empty, empty, empty, empty.astype(np.float32))
-    user, item, at, weight = (np.array(column) for column in zip(*rows, strict=True))
+    user, item, at, weight = (np.array(column) for column in zip(*dict.fromkeys(rows), strict=True))
     user, item = users[user], items[item]
     order = np.lexsort((np.arange(len(user)), at, user))
     return Acts(user[order], item[order], at[order], weight[order].astype(np.float32))

@@ -7,15 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 import msgspec
 import numpy as np
+from scipy import sparse
 
 from personalization.events import Item
 from personalization.model_tables import Tables
 from personalization.profile_encoding import decode, encode
 from personalization.profiles import Profile
 from training.acts import ActLog, Acts, collect
+from training.knowledge import Knowledge
 from training.snapshots import replay
 from training.sources import Source
 from training.split import Labels, Stage, known_to, leave_last_out
@@ -48,12 +51,24 @@ class Dataset:
         acts = known_to(self.labels[stage], self.log.acts)
         return build_tables(acts, self.log.items, at=int(acts.at.max(initial=0)))
 
+    def knowledge(self, stage: Stage) -> Knowledge:
+        """Collect what a stage knows."""
+        return Knowledge(self.profiles[stage], self.labels[stage], self.owned(stage), self.tables(stage))
+
+    def owned(self, stage: Stage) -> sparse.csr_array:
+        """(users, items), 1 for what each user had bought or rated as far as a stage may know."""
+        known = known_to(self.labels[stage], self.log.owned)
+        return known.matrix(len(self.log.users), len(self.log.items))
+
 
 def make_dataset(source: Source, items: Sequence[Item] = ()) -> Dataset:
     """Read a source twice: once for acts and labels, once to replay profiles up to them."""
     log = collect(source(), items)
     labels = leave_last_out(log.acts, len(log.users))
     return Dataset(log, labels, replay(source(), log.users, labels))
+
+
+_COLUMNS: Final = ("user", "item", "at", "weight")
 
 
 class _Facts(msgspec.Struct):
@@ -69,10 +84,11 @@ def save_dataset(dataset: Dataset, folder: Path) -> None:
     log = dataset.log
     facts = _Facts(log.users, log.items, log.events, log.last_at)
     (folder / "facts.json").write_bytes(msgspec.json.encode(facts))
-    for name in ("user", "item", "at", "weight"):
+    for name in _COLUMNS:
         np.save(folder / f"acts.{name}.npy", getattr(log.acts, name))
+        np.save(folder / f"owned.{name}.npy", getattr(log.owned, name))
     for stage in Stage:
-        np.save(folder / f"labels.{stage}.item.npy", dataset.labels[stage].item)
+        np.save(folder / f"labels.{stage}.items.npy", dataset.labels[stage].items)
         np.save(folder / f"labels.{stage}.cut.npy", dataset.labels[stage].cut)
         stored = [encode(profile) for profile in dataset.profiles[stage]]
         (folder / f"profiles.{stage}.msgpack").write_bytes(msgspec.msgpack.encode(stored))
@@ -81,15 +97,18 @@ def save_dataset(dataset: Dataset, folder: Path) -> None:
 def load_dataset(folder: Path, stages: Sequence[Stage] = tuple(Stage)) -> Dataset:
     """Read what `save_dataset` wrote, with the profiles of some stages only."""
     facts = msgspec.json.decode((folder / "facts.json").read_bytes(), type=_Facts)
-    acts = Acts(*(np.load(folder / f"acts.{name}.npy") for name in ("user", "item", "at", "weight")))
+    acts, owned = (
+        Acts(*(np.load(folder / f"{part}.{name}.npy") for name in _COLUMNS)) for part in ("acts", "owned")
+    )
     labels = {
         stage: Labels(
-            np.load(folder / f"labels.{stage}.item.npy"), np.load(folder / f"labels.{stage}.cut.npy")
+            np.load(folder / f"labels.{stage}.items.npy"), np.load(folder / f"labels.{stage}.cut.npy")
         )
         for stage in Stage
     }
     profiles = {stage: _profiles(folder / f"profiles.{stage}.msgpack") for stage in stages}
-    return Dataset(ActLog(facts.users, facts.items, acts, facts.events, facts.last_at), labels, profiles)
+    log = ActLog(facts.users, facts.items, acts, owned, facts.events, facts.last_at)
+    return Dataset(log, labels, profiles)
 
 
 def _profiles(path: Path) -> list[Profile]:

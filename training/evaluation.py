@@ -1,35 +1,32 @@
 """Held-out quality: how high each method ranks the item that a user came to next, unseen by all of them."""
 
-from collections.abc import Mapping, Sequence
-from itertools import batched
+from collections.abc import Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from personalization.candidates import SOURCES, Candidates, generate, history_of
-from personalization.features import features
-from personalization.model_tables import Tables
-from personalization.profiles import Profile
+from personalization.candidates import SOURCES, Candidates
+from personalization.features import FEATURES
 from personalization.ranking import (
-    BLOCK_USERS,
-    RANKER_FILE,
     LightGbmScorer,
     Scorer,
     best_by_user,
     covisitation_scores,
+    read_metadata,
 )
 from training.acts import Ints
 from training.dataset import Dataset
+from training.knowledge import Knowledge
 from training.metrics import hit_rate, mean_reciprocal_rank, ndcg
-from training.split import Labels, Stage
+from training.split import Stage
 
 CUTOFFS: Final = (5, 10, 20)
 LIST_LENGTH: Final = 20
 MODEL: Final = "model"
+CHAMPION: Final = "the model in service"
 COVISITATION: Final = "co-visitation"
 POPULARITY: Final = "popularity"
 
@@ -60,35 +57,45 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     recall_by_source: dict[str, float]
 
 
-def evaluate(dataset: Dataset, ranker_text: str, *, threads: int) -> Evaluation:
-    """Rank each user's candidates at the time of their held-out item, by model and by both baselines."""
-    tables = dataset.tables(Stage.TEST)
-    labels = dataset.labels[Stage.TEST]
-    ranks, offered = rank_labels(
-        dataset.profiles[Stage.TEST], labels, tables, scorer=_scorer(ranker_text, threads)
-    )
+def rankers_of(model: Path, champion: Path | None = None, *, threads: int) -> dict[str, Scorer]:
+    """Load the rankers of a model's folder and of the model in service's.
+
+    A champion that isn't there, or that was trained on other features than are computed now, is left out.
+    """
+    rankers: dict[str, Scorer] = {MODEL: LightGbmScorer(model, threads)}
+    metadata = None if champion is None else read_metadata(champion)
+    if champion is not None and metadata is not None and metadata.features == FEATURES:
+        rankers[CHAMPION] = LightGbmScorer(champion, threads)
+    return rankers
+
+
+def evaluate(dataset: Dataset, rankers: Mapping[str, Scorer]) -> Evaluation:
+    """Rank each user's candidates at the time of their held-out item, by each ranker and both baselines.
+
+    All see the same candidates, of tables that don't know the held-out items.
+    """
+    knowledge = dataset.knowledge(Stage.TEST)
+    ranks, offered = rank_labels(knowledge, rankers)
     recall = {source: float(np.mean(offered[:, place])) for place, source in enumerate(SOURCES)}
     recall["any"] = float(np.mean(offered.any(axis=1)))
     return Evaluation(
-        users=len(labels.users),
+        users=len(knowledge.labels.users),
         methods={method: _scores(found) for method, found in ranks.items()},
         recall_by_source={source: _rounded(share) for source, share in recall.items()},
     )
 
 
 def rank_labels(
-    profiles: Sequence[Profile], labels: Labels, tables: Tables, *, scorer: Scorer
+    knowledge: Knowledge, rankers: Mapping[str, Scorer]
 ) -> tuple[Mapping[str, Ints], npt.NDArray[np.bool_]]:
     """Return each labelled user's rank by method, and which sources offer the label (users, SOURCES)."""
-    ranks: dict[str, list[int]] = {MODEL: [], COVISITATION: [], POPULARITY: []}
+    ranks: dict[str, list[int]] = {method: [] for method in (*rankers, COVISITATION, POPULARITY)}
     offered = []
-    for block in batched(labels.users.tolist(), BLOCK_USERS, strict=False):
-        chosen = [profiles[user] for user in block]
-        history = history_of(chosen, tables)
-        candidates = generate(history, tables)
-        wanted = labels.item[list(block)]
+    for block in knowledge.blocks(knowledge.labels.users):
+        candidates, wanted = block.candidates, knowledge.labels.item[block.users]
+        matrix = block.features()
         by_method = {
-            MODEL: scorer.predict(features(candidates, chosen, history, tables, labels.cut[list(block)])),
+            **{method: scorer.predict(matrix) for method, scorer in rankers.items()},
             COVISITATION: covisitation_scores(candidates),
             POPULARITY: np.nan_to_num(candidates.score[:, SOURCES.index("popular")], nan=-1.0).astype(float),
         }
@@ -111,12 +118,6 @@ def _offered(candidates: Candidates, wanted: Ints) -> npt.NDArray[np.bool_]:
     hit = candidates.item == wanted[candidates.user]
     offered[candidates.user[hit]] = ~np.isnan(candidates.rank[hit])
     return offered
-
-
-def _scorer(ranker_text: str, threads: int) -> Scorer:
-    with TemporaryDirectory() as folder:
-        (Path(folder) / RANKER_FILE).write_text(ranker_text)
-        return LightGbmScorer(Path(folder), threads)
 
 
 def _scores(ranks: Ints) -> Scores:

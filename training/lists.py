@@ -9,6 +9,8 @@ from typing import Final
 from zlib import crc32
 
 import msgspec
+import numpy as np
+from scipy import sparse
 
 from personalization import keys
 from personalization.experiments import Definitions
@@ -47,20 +49,30 @@ def is_active(profile: Profile, now: datetime) -> bool:
 
 
 def user_lists(
-    model: Model, users: Sequence[tuple[str, Profile]], definitions: Definitions, now: datetime
+    model: Model,
+    users: Sequence[tuple[str, Profile]],
+    definitions: Definitions,
+    now: datetime,
+    owned: sparse.csr_array,
 ) -> Iterator[StoredList]:
-    """Rank users, each by the ranker of the variant they are in on each surface they saw lately."""
-    for block in batched(users, BLOCK_USERS, strict=False):
-        wanted: dict[Ranker, list[tuple[str, Profile, str]]] = {}
-        for user_key, profile in block:
+    """Rank users, each by the ranker of the variant they are in on each surface they saw lately.
+
+    `owned` (users, items) is non-zero for what each of them bought or rated.
+    """
+    for block in batched(enumerate(users), BLOCK_USERS, strict=False):
+        wanted: dict[Ranker, list[tuple[int, str]]] = {}
+        for number, (user_key, profile) in block:
             for surface in surfaces_of(profile):
                 ranker = definitions.treatment(user_key, surface).variant.ranker
-                wanted.setdefault(ranker, []).append((user_key, profile, surface))
+                wanted.setdefault(ranker, []).append((number, surface))
         for ranker in sorted(wanted):
-            rows = wanted[ranker]
-            profiles = [profile for _, profile, _ in rows]
-            lists = model.recommend(profiles, ranker=ranker, now=now, limit=STORED_ITEMS)
-            for (user_key, profile, surface), items in zip(rows, lists, strict=True):
+            numbers = [number for number, _ in wanted[ranker]]
+            profiles = [users[number][1] for number in numbers]
+            lists = model.recommend(
+                profiles, ranker=ranker, now=now, limit=STORED_ITEMS, owned=owned[np.array(numbers)]
+            )
+            for (number, surface), items in zip(wanted[ranker], lists, strict=True):
+                user_key, profile = users[number]
                 key = keys.list_key(user_key, surface=surface, ranker=ranker, version=model.version)
                 yield _stored(key, items, model.version, now, ranker=ranker, revision=profile.revision)
 

@@ -9,21 +9,15 @@ from personalization.features import FEATURES
 from personalization.model_tables import Tables, save_tables
 from personalization.ranking import METADATA_FILE, RANKER_FILE, TABLES_FOLDER, Metadata
 from training.dataset import Dataset
-from training.ranker import PARAMETERS, TrainedRanker, train_ranker
+from training.ranker import MAX_TREES, PARAMETERS, TrainedRanker, train_ranker
 from training.split import Stage
 
 TRAINING_FILE = "training.json"
 
 
-def train_on(dataset: Dataset, *, seed: int, threads: int) -> TrainedRanker:
+def train_on(dataset: Dataset, *, seed: int, threads: int, trees: int = MAX_TREES) -> TrainedRanker:
     """Train the ranker on what the train stage may know."""
-    return train_ranker(
-        dataset.profiles[Stage.TRAIN],
-        dataset.labels[Stage.TRAIN],
-        dataset.tables(Stage.TRAIN),
-        seed=seed,
-        threads=threads,
-    )
+    return train_ranker(dataset.knowledge(Stage.TRAIN), seed=seed, threads=threads, trees=trees)
 
 
 def save_model(
@@ -51,7 +45,7 @@ def save_model(
     training = {
         "training_users": trained.training_users,
         "trees": len(trained.curve),
-        "validation_ndcg_at_10": [round(value, 5) for value in trained.curve],
+        "validation_ndcg_at_10": [round(float(value), 5) for value in trained.curve],
         "importance": {name: round(gain, 1) for name, gain in trained.importance.items()},
     }
     (folder / TRAINING_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(training)))

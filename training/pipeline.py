@@ -10,19 +10,19 @@ import argparse
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import partial
-from itertools import batched
 from pathlib import Path
 
 import msgspec
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
+from scipy import sparse
 
 from personalization.names import Ranker
 from personalization.profiles import Profile
 from personalization.ranking import BLOCK_USERS, Model
 from training.dataset import Dataset, make_dataset
-from training.evaluation import Evaluation, evaluate
+from training.evaluation import Evaluation, evaluate, rankers_of
 from training.modelling import TRAINING_FILE, save_model, train_on
 from training.ranker import NothingToLearnError
 from training.report import save_report
@@ -35,14 +35,15 @@ _console = Console(stderr=True, highlight=False, soft_wrap=True)
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the pipeline; returns 0, or 1 with a message that says what to do."""
     options = _parse(argv)
-    rejects = Rejects()
+    rejects, item_rejects = Rejects(), Rejects()
     missing = [str(path) for path in [*options.events, options.items] if path and not path.is_file()]
     if missing:
         return _fail(f"there is no file {', '.join(missing)}")
-    items = exported_items(options.items, rejects) if options.items else []
+    items = exported_items(options.items, item_rejects) if options.items else []
     with _console.status("reading the log, replaying profiles"):
         dataset = make_dataset(partial(exported_events, options.events, rejects), items)
-    _tell_rejects(rejects)
+    for found in (item_rejects, rejects):
+        _tell_rejects(found)
     now = dataset.log.last_at
     if now is None:
         return _fail("the log holds no valid event; see docs/events.md for the format")
@@ -75,23 +76,28 @@ def _make_model(dataset: Dataset, now: datetime, options: argparse.Namespace) ->
         tables = dataset.tables(Stage.SERVE)
         save_model(folder, trained, tables, dataset, version="offline", now=now)
     with _console.status("evaluating on held-out items"):
-        evaluation = evaluate(dataset, trained.text, threads=options.threads)
+        evaluation = evaluate(dataset, rankers_of(folder, threads=options.threads))
     save_report(evaluation, (folder / TRAINING_FILE).read_bytes(), dataset, options.output)
     return evaluation
 
 
 def _write_recommendations(dataset: Dataset, now: datetime, options: argparse.Namespace) -> None:
     model = Model.load(options.output / "model", threads=options.threads)
-    everybody = zip(dataset.log.users, dataset.profiles[Stage.SERVE], strict=True)
+    everybody = list(zip(dataset.log.users, dataset.profiles[Stage.SERVE], strict=True))
+    owned = dataset.owned(Stage.SERVE)
     with (options.output / "recommendations.jsonl").open("wb") as file:
-        blocks = list(batched(everybody, BLOCK_USERS, strict=False))
-        for block in track(blocks, "ranking for every user", console=_console):
-            for line in _ranked(model, block, now, options):
-                file.write(line)
+        starts = range(0, len(everybody), BLOCK_USERS)
+        for start in track(starts, "ranking for every user", console=_console):
+            block = slice(start, start + BLOCK_USERS)
+            file.writelines(_ranked(model, everybody[block], owned[block], now, options))
 
 
 def _ranked(
-    model: Model, block: Sequence[tuple[str, Profile]], now: datetime, options: argparse.Namespace
+    model: Model,
+    block: Sequence[tuple[str, Profile]],
+    owned: sparse.csr_array,
+    now: datetime,
+    options: argparse.Namespace,
 ) -> Iterator[bytes]:
     lists = model.recommend(
         [profile for _, profile in block],
@@ -99,6 +105,7 @@ def _ranked(
         now=now,
         limit=options.k,
         repeat=options.repeat,
+        owned=owned,
     )
     for (user_id, _), items in zip(block, lists, strict=True):
         rows = [{"item_id": item.item_id, "score": item.score} for item in items]

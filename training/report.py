@@ -25,14 +25,20 @@ def save_report(evaluation: Evaluation, training: bytes, dataset: Dataset, folde
         "acts": len(dataset.log.acts),
         "users": len(dataset.log.users),
         "items": len(dataset.log.items),
-        "protocol": "leave-last-out: each user's newest new item is held out; ties go to the item whose id "
-        "sorts first; items the user acted on before are left out",
+        "protocol": "leave-last-out: each user's newest new item is held out; ties go to the item earlier in "
+        "the catalogue, whose order has no meaning; items the user acted on before are left out",
         "evaluation": msgspec.to_builtins(evaluation, str_keys=True),
         "training": msgspec.json.decode(training),
     }
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "report.json").write_bytes(msgspec.json.format(msgspec.json.encode(report)))
     (folder / "report.html").write_text(_page(report))
+
+
+def read_evaluation(folder: Path) -> Evaluation:
+    """Read the evaluation out of a report that `save_report` wrote."""
+    report = msgspec.json.decode((folder / "report.json").read_bytes())
+    return msgspec.convert(report["evaluation"], Evaluation, strict=False)
 
 
 def _page(report: dict[str, Any]) -> str:

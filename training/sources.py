@@ -8,9 +8,12 @@ import gzip
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import chain
 from pathlib import Path
 from typing import Final
+
+from crawleruseragents import is_crawler
 
 from personalization.archiving import read_events
 from personalization.errors import InvalidInput
@@ -47,12 +50,18 @@ class Rejects:
 
 
 def exported_events(paths: Sequence[Path], rejects: Rejects) -> Iterator[Event]:
-    """Yield the events of a client's export; users keep their own id, and arrival is occurrence."""
+    """Yield the events of a client's export; users keep their own id, and arrival is occurrence.
+
+    `rejects` is emptied first: it tells of one pass, however often the files are read.
+    """
+    rejects.counts.clear()
+    rejects.examples.clear()
+    is_bot = cache(is_crawler)
     for path in paths:
         for number, line in enumerate(lines_of(path), 1):
             try:
                 sent = decode_client_event(line)
-                yield accept(sent, user_key=sent.user_id, received_at=sent.occurred_at)
+                yield accept(sent, user_key=sent.user_id, received_at=sent.occurred_at, is_bot=is_bot)
             except InvalidInput as error:
                 rejects.add(f"{path.name}:{number}", error)
 

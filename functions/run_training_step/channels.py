@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from personalization.keys import run_prefix
+from personalization.keys import model_prefix, run_prefix
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -34,8 +34,13 @@ class Wiring:
     outputs: Sequence[Channel]
 
 
-def wiring(step: str, *, run_id: str, lake_bucket: str, model_bucket: str) -> Wiring:
+def wiring(step: str, *, run_id: str, lake_bucket: str, model_bucket: str, champion: str | None) -> Wiring:
     """Return the channels of a step, in the folders SageMaker would use for it.
+
+    Parameters
+    ----------
+    champion
+        Version of the model in service, which *evaluate* and *gate* compare with; None if there is none.
 
     Raises
     ------
@@ -51,10 +56,12 @@ def wiring(step: str, *, run_id: str, lake_bucket: str, model_bucket: str) -> Wi
     model = run("model", "processing/input/model")
     report = run("report", "processing/input/report")
     lists = run("lists", "processing/input/lists")
+    rival = [Channel(model_bucket, model_prefix(champion), "processing/input/champion")] if champion else []
     steps = {
         "prepare": Wiring([events], [run("dataset", "processing/output/dataset")]),
         "train": Wiring([run("dataset", "input/data/dataset")], [run("model", "model")]),
-        "evaluate": Wiring([dataset, model], [run("report", "processing/output/report")]),
+        "evaluate": Wiring([dataset, model, *rival], [run("report", "processing/output/report")]),
+        "gate": Wiring([model, report, *rival], [run("verdict", "processing/output/verdict")]),
         "rank": Wiring([dataset, model], [run("lists", "processing/output/lists")]),
         "publish": Wiring([model, report, lists], []),
     }

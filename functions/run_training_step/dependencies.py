@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import boto3
 
 from functions.run_training_step.settings import Settings
+from personalization.adapters.dynamodb import DynamoListStore
+from personalization.ports import ListStore
 from personalization.runtime.settings import load_settings
 
 if TYPE_CHECKING:
@@ -18,10 +20,13 @@ class Dependencies:
     """What the handler calls."""
 
     objects: "S3Client"
+    lists: ListStore
     settings: Settings
 
 
 @cache
 def dependencies() -> Dependencies:
-    """Build the client."""
-    return Dependencies(boto3.client("s3"), load_settings(Settings))
+    """Build the clients."""
+    settings = load_settings(Settings)
+    lists = DynamoListStore(boto3.client("dynamodb"), settings.table_name)
+    return Dependencies(boto3.client("s3"), lists, settings)

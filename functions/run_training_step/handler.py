@@ -1,5 +1,6 @@
 """One step of the training pipeline: fetch its channels, run its job, store what it made."""
 
+import json
 import shutil
 from collections.abc import Mapping
 from importlib import import_module
@@ -7,38 +8,57 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
-from functions.run_training_step.channels import download, upload, wiring
+from functions.run_training_step.channels import Wiring, download, upload, wiring
 from functions.run_training_step.dependencies import dependencies
+from functions.run_training_step.outcomes import outcome
 from functions.run_training_step.settings import Settings
-from personalization.runtime.observability import logger
+from personalization.keys import ACTIVE_MODEL
+from personalization.runtime.observability import logger, metrics
 
 
 class StepFailedError(RuntimeError):
     """A job ended with another exit code than 0."""
 
 
+@metrics.log_metrics
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:  # noqa: ARG001
-    """Run `{"step", "run_id", "now", "shard_count"[, "shard"]}`; answer what the next states need."""
+    """Run `{"step", "run_id", "now", "shard_count"[, "shard", "hyperparameters"]}`."""
+    step = event["step"]
+    root = Path(mkdtemp(prefix="step-"))
+    try:
+        wires = _fetch(event, root)
+        _write_hyperparameters(event, root)
+        run_job(step, [*arguments(event, dependencies().settings), "--root", str(root)])
+        for channel in wires.outputs:
+            files = upload(dependencies().objects, channel, root)
+            logger.info("stored", step=step, prefix=channel.prefix, files=files)
+        return outcome(step, root, shard_count=int(event["shard_count"]))
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def _fetch(event: Mapping[str, Any], root: Path) -> Wiring:
     deps = dependencies()
-    step, shard_count = event["step"], int(event["shard_count"])
+    active = deps.lists.read([ACTIVE_MODEL]).active
     wires = wiring(
-        step,
+        event["step"],
         run_id=event["run_id"],
         lake_bucket=deps.settings.lake_bucket,
         model_bucket=deps.settings.model_bucket,
+        champion=active.version if active else None,
     )
-    root = Path(mkdtemp(prefix="step-"))
-    try:
-        for channel in wires.inputs:
-            logger.info(
-                "fetched", step=step, prefix=channel.prefix, files=download(deps.objects, channel, root)
-            )
-        run_job(step, [*arguments(event, deps.settings), "--root", str(root)])
-        for channel in wires.outputs:
-            logger.info("stored", step=step, prefix=channel.prefix, files=upload(deps.objects, channel, root))
-    finally:
-        shutil.rmtree(root, ignore_errors=True)
-    return {"step": step, "shards": list(range(shard_count))} if step == "prepare" else {"step": step}
+    for channel in wires.inputs:
+        files = download(deps.objects, channel, root)
+        logger.info("fetched", step=event["step"], prefix=channel.prefix, files=files)
+    return wires
+
+
+def _write_hyperparameters(event: Mapping[str, Any], root: Path) -> None:
+    """Leave the run's hyperparameters where SageMaker would: a JSON object of strings."""
+    folder = root / "input" / "config"
+    folder.mkdir(parents=True)
+    chosen = {name: str(value) for name, value in (event.get("hyperparameters") or {}).items()}
+    (folder / "hyperparameters.json").write_text(json.dumps(chosen))
 
 
 def arguments(event: Mapping[str, Any], settings: Settings) -> list[str]:

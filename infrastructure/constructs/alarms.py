@@ -69,6 +69,12 @@ class Alarms(Construct):
         for name, metric in endings.items():
             self._alarm(name, metric, _ABOVE, 0, description)
 
+    def model_refused(self) -> None:
+        """Watch for models that the gate does not let through."""
+        refused = counted(Metric.MODELS_REFUSED, service="run_training_step", period=_FIVE_MINUTES)
+        description = "The gate refused a model: the one in service stays. See the verdict of the run."
+        self._alarm("ModelRefused", refused, _ABOVE, 0, description)
+
     def click_rate(self, series: VariantSeries, limits: ClickRateAlarm, *, notify: bool) -> cloudwatch.Alarm:
         """Watch the hourly click-through rate of one variant, once enough was shown."""
         rate = cloudwatch.MathExpression(

@@ -1,4 +1,4 @@
-"""The slow loop: prepare, train, evaluate, rank, publish."""
+"""The slow loop: prepare, train, evaluate, gate, rank, publish."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -25,15 +25,17 @@ _TRANSIENT: Final = (
 _RUN: Final = {
     "run_id": "{% $exists($states.input.run_id) ? $states.input.run_id : $states.context.Execution.Name %}",
     "now": "{% $exists($states.input.now) ? $states.input.now : $states.context.Execution.StartTime %}",
+    "hyperparameters": "{% $exists($states.input.hyperparameters) ? $states.input.hyperparameters : {} %}",
 }
-_OF_RUN: Final = {name: sfn.JsonPath.string_at(f"$.{name}") for name in _RUN}
+_OF_RUN: Final = {name: sfn.JsonPath.string_at(f"$.{name}") for name in ("run_id", "now")}
+_OF_TRAINING: Final = {**_OF_RUN, "hyperparameters": sfn.JsonPath.object_at("$.hyperparameters")}
 
 
 class TrainingWorkflow(sfn.StateMachine):
     """A state machine whose every task is one step of `run_training_step`.
 
-    Its input is `{}` or `{"run_id": …, "now": RFC 3339}`. The gate that a model must pass to be ranked and
-    published belongs between *evaluate* and *rank*.
+    Its input is `{}` or any of `{"run_id": …, "now": RFC 3339, "hyperparameters": {…}}`. A model that the
+    gate refuses is neither ranked nor published: the run ends well, and an alarm tells.
     """
 
     def __init__(
@@ -72,18 +74,28 @@ class _Steps:
         )
 
     def chain(self) -> sfn.Chain:
-        """Return the states in order, without the gate that comes after *evaluate*."""
+        """Return the states in order."""
+        passed = self._rank().next(self._step("publish"))
+        refused = sfn.Succeed(self._scope, "refused")
+        verdict = sfn.Choice(self._scope, "passed?")
+        verdict.when(sfn.Condition.boolean_equals("$.gate.publish", True), passed).otherwise(refused)
         return (
             sfn.Chain.start(sfn.Pass.jsonata(self._scope, "begin", outputs=_RUN))
             .next(self._step("prepare", result_path="$.prepared"))
-            .next(self._step("train"))
+            .next(self._step("train", payload=_OF_TRAINING))
             .next(self._step("evaluate"))
-            .next(self._rank())
-            .next(self._step("publish"))
+            .next(self._step("gate", result_path="$.gate"))
+            .next(verdict)
         )
 
-    def _step(self, step: str, *, result_path: str = sfn.JsonPath.DISCARD) -> tasks.LambdaInvoke:
-        task = self._invoke(step, step, _OF_RUN, result_path)
+    def _step(
+        self,
+        step: str,
+        *,
+        payload: Mapping[str, object] = _OF_RUN,
+        result_path: str = sfn.JsonPath.DISCARD,
+    ) -> tasks.LambdaInvoke:
+        task = self._invoke(step, step, payload, result_path)
         task.add_catch(self._failed, result_path="$.failure")
         return task
 

@@ -1,7 +1,9 @@
-"""`python -m infrastructure.local up|down|status|url [--port N]`."""
+"""`python -m infrastructure.local up|down|status|url|rollback [--port N]`."""
 
 import argparse
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -20,6 +22,7 @@ _errors: Final = Console(highlight=False, soft_wrap=True, stderr=True)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     commands: dict[str, Callable[[int], None]] = {"up": _up, "down": _down, "status": _status, "url": _url}
+    commands["rollback"] = _rollback
     parser = argparse.ArgumentParser(prog="python -m infrastructure.local", description=__doc__)
     parser.add_argument("command", choices=commands)
     parser.add_argument("--port", type=int, default=int(os.environ.get("PORT") or DEFAULT_PORT))
@@ -52,6 +55,13 @@ def _down(port: int) -> None:
 
 def _status(port: int) -> None:
     _describe(lifecycle.find(port))
+
+
+def _rollback(port: int) -> None:
+    aws = lifecycle.find(port)
+    command = [sys.executable, "-m", "training.rollback", "--table", aws.output("TableName")]
+    if subprocess.run(command, check=False, env=os.environ | aws.environment).returncode:
+        raise LocalAwsError("nothing was rolled back")
 
 
 def _url(port: int) -> None:

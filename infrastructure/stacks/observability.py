@@ -58,6 +58,7 @@ class ObservabilityStack(AttuneStack):
         for name, queue in self._dead_letters.items():
             alarms.dead_letters(name, queue)
         alarms.training_failed(self._training.workflow)
+        alarms.model_refused()
         capabilities = self.settings.capabilities
         click_rates = [
             alarms.click_rate(series, self.settings.click_rate_alarm, notify=not capabilities.composite_alarm)

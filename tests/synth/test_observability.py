@@ -17,6 +17,7 @@ ALARMS = {
     "ProfileBatchesFailed",
     "RefreshDeadLetters",
     "ServerErrors",
+    "ModelRefused",
     "TrainingFailed",
     "TrainingStartsMissed",
     "TrainingTimedOut",

@@ -24,7 +24,15 @@ def test_the_steps_run_in_order(definition: dict[str, Any]) -> None:
     while state:
         order.append(state)
         state = definition["States"][state].get("Next")
-    assert order == ["begin", "prepare", "train", "evaluate", "rank", "publish"]
+    assert order == ["begin", "prepare", "train", "evaluate", "gate", "passed?"]
+    assert definition["States"]["rank"]["Next"] == "publish"
+
+
+def test_only_a_model_that_passed_the_gate_is_ranked_and_published(definition: dict[str, Any]) -> None:
+    choice = definition["States"]["passed?"]
+    (rule,) = choice["Choices"]
+    assert rule == {"Variable": "$.gate.publish", "BooleanEquals": True, "Next": "rank"}
+    assert definition["States"][choice["Default"]]["Type"] == "Succeed"
 
 
 def test_a_run_gets_its_name_and_time_from_the_execution_unless_told(definition: dict[str, Any]) -> None:
@@ -57,6 +65,7 @@ def test_every_task_names_its_step_has_a_timeout_and_is_retried_with_backoff(
         "prepare",
         "train",
         "evaluate",
+        "gate",
         "rank",
         "publish",
     }

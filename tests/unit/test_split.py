@@ -21,6 +21,20 @@ def test_the_newest_new_item_is_tested_and_the_one_before_trained_on() -> None:
     assert split[Stage.TRAIN].item.tolist() == [8]
 
 
+def test_a_long_history_teaches_a_fifth_of_itself_and_at_most_ten_items() -> None:
+    for length, taught in ((3, 1), (10, 1), (11, 2), (21, 4), (200, 10)):
+        split = leave_last_out(acts(*((0, item, item + 1) for item in range(length))), 1)
+        labels = split[Stage.TRAIN].items[0]
+        assert labels[labels >= 0].tolist() == list(range(length - 1 - taught, length - 1))
+        assert split[Stage.TRAIN].cut.tolist() == [length - taught]
+
+
+def test_labels_are_found_among_candidates() -> None:
+    split = leave_last_out(acts(*((0, item, item + 1) for item in range(11)), (1, 5, 1), (1, 8, 2)), 2)
+    found = split[Stage.TRAIN].among(np.array([0, 0, 0, 1]), np.array([8, 9, 10, 8]))
+    assert found.tolist() == [True, True, False, False]
+
+
 def test_coming_back_to_an_item_is_no_label() -> None:
     split = leave_last_out(acts((0, 7, 1), (0, 8, 2), (0, 7, 3)), 1)
     assert split[Stage.TEST].item.tolist() == [8]
@@ -57,7 +71,8 @@ def test_no_stage_knows_its_label_or_anything_that_arrived_with_or_after_it(
         known = known_to(split[stage], log)
         for user in split[stage].users:
             own = known.user == user
-            assert split[stage].item[user] not in known.item[own]
+            labels = split[stage].items[user]
+            assert not set(labels[labels >= 0].tolist()) & set(known.item[own].tolist())
             assert len(known.item[own]) > 0
             assert known.at[own].max() < split[stage].cut[user]
     assert (split[Stage.TRAIN].cut <= split[Stage.TEST].cut).all()

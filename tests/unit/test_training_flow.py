@@ -1,7 +1,7 @@
 """The jobs over SageMaker's folders, the offline pipeline, and publishing: the same lists every way."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -14,10 +14,10 @@ from personalization.archiving import LakeLine, pack
 from personalization.errors import InvalidInput, ModelError
 from personalization.events import accept, decode_client_event, decode_item, encode_event, upsert_item
 from personalization.names import Ranker
-from personalization.profiles import Profile
+from personalization.profiles import MAX_OWNED, Profile
 from personalization.ranking import METADATA_FILE, Model
 from training import pipeline
-from training.jobs import evaluate, prepare, rank, train
+from training.jobs import evaluate, gate, prepare, rank, train
 from training.lists import StoredList, in_shard, read_lists
 from training.publishing import Publisher
 from training.shop import Shop
@@ -61,6 +61,7 @@ def root(export: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     link(root, "processing/output/dataset", "input/data/dataset", "processing/input/dataset")
     assert train.main([*now, "--version", "v1"]) == 0
     link(root, "model", "processing/input/model")
+    link(root, "processing/output/report", "processing/input/report")
     assert evaluate.main(now) == 0
     for shard in ("0", "1"):
         assert rank.main([*now, "--shard", shard, "--shard-count", "2"]) == 0
@@ -76,7 +77,9 @@ def write_lake(export: Path, folder: Path) -> None:
     for number, line in enumerate(lines_of(export / "events.jsonl.gz")):
         try:
             sent = decode_client_event(line)
-            event = accept(sent, user_key=sent.user_id, received_at=sent.occurred_at)
+            event = accept(
+                sent, user_key=sent.user_id, received_at=sent.occurred_at, is_bot=lambda agent: "bot" in agent
+            )
         except InvalidInput:
             continue
         lines.append(LakeLine(f"event-{number}", END, msgspec.Raw(encode_event(event))))
@@ -108,6 +111,45 @@ def test_nothing_bought_or_rated_is_recommended(offline: Path, export: Path) -> 
     assert not any((row["user_id"], item["item_id"]) in had for row in rows for item in row["items"])
 
 
+def test_nothing_owned_is_recommended_to_who_owns_more_than_a_profile_remembers(
+    export: Path, tmp_path: Path
+) -> None:
+    rows = [
+        {
+            "event_id": f"r{user}-{number}",
+            "event_type": "rating",
+            "value": 2.0 if number % 2 else 5.0,
+            "user_id": f"collector-{user}",
+            "item_id": f"stamp-{number:04}",
+            "occurred_at": (END + timedelta(seconds=number)).isoformat(),
+        }
+        for user in range(12)
+        for number in range(user, 2 * MAX_OWNED + 20 * user)
+    ]
+    events = tmp_path / "events.jsonl"
+    events.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    lines = run_pipeline(export, tmp_path / "out", "--events", str(events))
+    had = {(row["user_id"], row["item_id"]) for row in rows}
+    assert len(lines) == 12
+    assert not any((row["user_id"], item["item_id"]) in had for row in lines for item in row["items"])
+
+
+def test_bad_lines_are_counted_once_and_shown(
+    export: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = 0
+    for line in lines_of(export / "events.jsonl.gz"):
+        try:
+            accept(decode_client_event(line), user_key="u", received_at=END)
+        except InvalidInput:
+            bad += 1
+    run_pipeline(export, tmp_path)
+    shown = capsys.readouterr().err
+    counts = next(line for line in shown.splitlines() if line.startswith("left out"))
+    assert sum(int(word) for word in counts.replace(",", "").split() if word.isdigit()) == bad > 0
+    assert "events.jsonl.gz:" in shown
+
+
 def test_the_same_input_gives_the_same_bytes(export: Path, offline: Path, tmp_path: Path) -> None:
     run_pipeline(export, tmp_path)
     for name in ("recommendations.jsonl", "report.json", "report.html", "model/ranker.txt"):
@@ -127,6 +169,28 @@ def test_the_jobs_make_the_model_that_the_pipeline_makes(root: Path, offline: Pa
         for path in (root / "processing/output/report/report.json", offline / "report.json")
     ]
     assert reports[0] == reports[1]
+
+
+def test_the_gate_lets_a_good_model_pass_and_holds_it_against_the_one_in_service(root: Path) -> None:
+    now = ["--root", str(root), "--now", END.isoformat(), "--threads", "1"]
+    verdict = root / "processing" / "output" / "verdict" / "verdict.json"
+    assert gate.main(now) == 0
+    assert json.loads(verdict.read_bytes())["publish"]
+    link(root, "model", "processing/input/champion")
+    assert evaluate.main(now) == 0
+    assert gate.main(now) == 0
+    checks = {check["name"]: check for check in json.loads(verdict.read_bytes())["checks"]}
+    assert checks["not worse than the model in service"]["passed"]
+    (root / "processing/input/champion").unlink()
+    assert evaluate.main(now) == 0
+
+
+def test_the_gate_refuses_old_data(root: Path) -> None:
+    late = (END + timedelta(days=30)).isoformat()
+    assert gate.main(["--root", str(root), "--now", late]) == 0
+    verdict = json.loads((root / "processing" / "output" / "verdict" / "verdict.json").read_bytes())
+    assert not verdict["publish"]
+    assert "the newest event is of" in verdict["reasons"][0]
 
 
 def test_two_shards_hold_the_lists_of_one(root: Path, tmp_path: Path) -> None:

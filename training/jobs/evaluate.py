@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from personalization.ranking import RANKER_FILE
 from training.dataset import load_dataset
-from training.evaluation import evaluate
+from training.evaluation import evaluate, rankers_of
 from training.folders import parse_job
 from training.modelling import TRAINING_FILE
 from training.report import save_report
@@ -18,7 +17,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     job = parse_job(argv, "evaluate")
     dataset = load_dataset(job.folders.input("dataset"), [Stage.TEST])
     model = job.folders.input("model")
-    evaluation = evaluate(dataset, (model / RANKER_FILE).read_text(), threads=job.threads)
+    rankers = rankers_of(model, job.folders.input("champion"), threads=job.threads)
+    evaluation = evaluate(dataset, rankers)
     folder = job.folders.output("report")
     save_report(evaluation, (model / TRAINING_FILE).read_bytes(), dataset, folder)
     (folder / "held_out.json").write_bytes(msgspec.json.encode(dataset.held_out(Stage.TEST)))

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 import boto3
-import msgspec
 
 from personalization.adapters.dynamodb import DynamoListStore
 from personalization.adapters.s3 import S3Archive
-from personalization.ranking import METADATA_FILE, Metadata
+from personalization.errors import ModelError
+from personalization.ranking import read_metadata
 from training.folders import parse_job
 from training.lists import read_lists
 from training.publishing import Publisher
@@ -17,7 +17,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Read channels *model* and *lists*; write to table and bucket."""
     job = parse_job(argv, "publish", table={"required": True}, model_bucket={"required": True})
     model = job.folders.input("model")
-    metadata = msgspec.json.decode((model / METADATA_FILE).read_bytes(), type=Metadata)
+    metadata = read_metadata(model)
+    if metadata is None:
+        raise ModelError("there is no model to publish")
     publisher = Publisher(
         models=S3Archive(boto3.client("s3"), job.options.model_bucket),
         lists=DynamoListStore(boto3.client("dynamodb"), job.options.table),

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from itertools import chain
 
+import numpy as np
+
 from personalization.experiments import packaged_definitions
 from personalization.ranking import Model
 from training.dataset import load_dataset
@@ -19,13 +21,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     dataset = load_dataset(job.folders.input("dataset"), [Stage.SERVE])
     model = Model.load(job.folders.input("model"))
     profiles = dataset.profiles[Stage.SERVE]
-    everybody = zip(dataset.log.users, profiles, strict=True)
-    users = [
-        (user, profile)
-        for user, profile in everybody
+    everybody = dataset.log.users
+    numbers = [
+        number
+        for number, (user, profile) in enumerate(zip(everybody, profiles, strict=True))
         if in_shard(user, shard, shard_count) and is_active(profile, job.now)
     ]
-    lists = user_lists(model, users, packaged_definitions(), job.now)
+    users = [(everybody[number], profiles[number]) for number in numbers]
+    owned = dataset.owned(Stage.SERVE)[np.array(numbers, dtype=np.int64)]
+    lists = user_lists(model, users, packaged_definitions(), job.now, owned)
     if shard == 0:
         common = shared_lists(model.tables, dataset.log.acts, profiles, job.now)
         lists = chain(shared(common, model.version, job.now), lists)

@@ -74,16 +74,26 @@ class SyntheticShop:
         return self.shop.click_probability(user_id, item_id, position) if known else 0.05
 
     def reference_quality(self, held_out: Mapping[str, str]) -> Mapping[str, float]:
-        """Rank the whole catalogue by true taste, and at random."""
+        """Rank by true taste, and at random, what the user had not acted on in history."""
         chance = random.Random(SEED)  # noqa: S311 - a simulation
         oracle, blind = [], []
         rows = {item_id: row for row, item_id in enumerate(self.shop.item_ids)}
+        had = self._had(rows)
         for user_id, item_id in held_out.items():
-            if user_id in self.shop.user_ids:
-                worth = self.shop.oracle_scores(user_id)
-                oracle.append(_gain(1 + int(np.sum(worth > worth[rows[item_id]]))))
-                blind.append(_gain(chance.randint(1, len(rows))))
+            worth = self.shop.oracle_scores(user_id)
+            wanted = worth[rows[item_id]]
+            worth[sorted(had.get(user_id, set()))] = -np.inf
+            oracle.append(_gain(1 + int(np.sum(worth > wanted))))
+            blind.append(_gain(chance.randint(1, int(np.sum(worth > -np.inf)) + 1)))
         return {"oracle (true tastes)": float(np.mean(oracle)), "random": float(np.mean(blind))}
+
+    def _had(self, rows: Mapping[str, int]) -> dict[str, set[int]]:
+        had: dict[str, set[int]] = {}
+        for event in self.log.history:
+            user_id, row = event.get("user_id"), rows.get(str(event.get("item_id")))
+            if isinstance(user_id, str) and row is not None:
+                had.setdefault(user_id, set()).add(row)
+        return had
 
 
 @dataclass(frozen=True)

@@ -20,14 +20,23 @@ class TrainingError(RuntimeError):
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """What a run's evaluation left: its report, and the held-out item of each user key."""
+    """What a run left: its evaluation's report, the held-out item of each user key, the gate's verdict."""
 
+    run_id: str
     report: Json
     held_out: Mapping[str, str]
+    verdict: Json
 
 
-def run_training(aws: LocalAws, report: Callable[[str], None]) -> TrainingRun:
+def run_training(
+    aws: LocalAws, report: Callable[[str], None], *, settings: Mapping[str, object] | None = None
+) -> TrainingRun:
     """Run the state machine once; `report` hears of each state.
+
+    Parameters
+    ----------
+    settings
+        The execution's input, such as `{"hyperparameters": {"trees": 1}}`.
 
     Raises
     ------
@@ -35,7 +44,9 @@ def run_training(aws: LocalAws, report: Callable[[str], None]) -> TrainingRun:
         The run failed or took longer than 10 minutes; the message holds the cause.
     """
     client = aws.client("stepfunctions")
-    arn = client.start_execution(stateMachineArn=aws.output("StateMachineArn"), input="{}")["executionArn"]
+    arn = client.start_execution(
+        stateMachineArn=aws.output("StateMachineArn"), input=json.dumps(settings or {})
+    )["executionArn"]
     seen: set[str] = set()
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while time.monotonic() < deadline:
@@ -62,9 +73,14 @@ def _entered(client: Any, arn: str) -> list[str]:
 def _result(aws: LocalAws, run_id: str) -> TrainingRun:
     client, bucket = aws.client("s3"), aws.output("ModelBucketName")
 
-    def read(name: str) -> Json:
-        body = client.get_object(Bucket=bucket, Key=run_prefix(run_id, "report") + name)["Body"]
+    def read(channel: str, name: str) -> Json:
+        body = client.get_object(Bucket=bucket, Key=run_prefix(run_id, channel) + name)["Body"]
         content: Json = json.loads(body.read())
         return content
 
-    return TrainingRun(read("report.json"), read("held_out.json"))
+    return TrainingRun(
+        run_id,
+        read("report", "report.json"),
+        read("report", "held_out.json"),
+        read("verdict", "verdict.json"),
+    )

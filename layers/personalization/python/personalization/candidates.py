@@ -51,7 +51,7 @@ class History:
     last
         (b, n) sparse: the same of the latest `LAST_ITEMS` only.
     excluded
-        (b, n) sparse of ones: items never to be recommended to the user.
+        (b, n) sparse, positive for items never to be recommended to the user.
     newest
         (b,) row of the newest known item, -1 for none.
     """
@@ -87,17 +87,28 @@ class Candidates:
         """(b,), candidates of each user."""
         return np.bincount(self.user, minlength=self.users)
 
+    def where(self, kept: npt.NDArray[np.bool_]) -> "Candidates":
+        """Return the candidates a mask (c,) keeps, for the same users."""
+        return Candidates(self.user[kept], self.item[kept], self.score[kept], self.rank[kept], self.users)
+
 
 def is_positive(code: int, tenths: int) -> bool:
     """Whether an act says that the user likes the item; a low rating does not."""
     return code in WEIGHT_OF_CODE and not (code == _RATING_CODE and tenths <= LOW_RATING_TENTHS)
 
 
-def history_of(profiles: Sequence[Profile], tables: Tables, *, repeat: bool = False) -> History:
+def history_of(
+    profiles: Sequence[Profile],
+    tables: Tables,
+    *,
+    repeat: bool = False,
+    owned: sparse.csr_array | None = None,
+) -> History:
     """Look up the profiles' recent acts in the tables; items the tables don't know are passed over.
 
     Excluded are items the user has acted on lately, bought, rated or disliked (with `repeat` only the
-    disliked), and unavailable ones are left to the caller.
+    disliked); unavailable ones are left to the caller. A profile remembers the newest `MAX_OWNED` only: a
+    caller that has the whole log gives all of them as `owned`, (b, n), non-zero where bought or rated.
     """
     known: list[tuple[int, int, float, int]] = []
     excluded: list[tuple[int, int]] = []
@@ -116,12 +127,15 @@ def history_of(profiles: Sequence[Profile], tables: Tables, *, repeat: bool = Fa
                 place += 1
         excluded += _never(user, profile, tables, repeat=repeat)
     shape = (len(profiles), len(tables.items))
+    never = _matrix([(user, row, 1.0) for user, row in set(excluded)], shape)
+    if owned is not None and not repeat:
+        never = sparse.csr_array(never + owned)
     return History(
         weights=_matrix([(user, row, weight) for user, row, weight, _ in known], shape),
         last=_matrix(
             [(user, row, weight) for user, row, weight, place in known if place < LAST_ITEMS], shape
         ),
-        excluded=_matrix([(user, row, 1.0) for user, row in set(excluded)], shape),
+        excluded=never,
         newest=newest,
     )
 

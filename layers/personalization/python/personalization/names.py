@@ -43,6 +43,8 @@ class Metric(StrEnum):
     """Lists rebuilt after an act (`refresh_recommendations`)."""
     LISTS_PUBLISHED = "ListsPublished"
     """Lists written by a publish (`run_training_step`)."""
+    MODELS_REFUSED = "ModelsRefused"
+    """Models that the gate did not let through; the one in service stays (`run_training_step`)."""
     MODEL_NDCG = "ModelNdcgAt10"
     """Held-out NDCG@10 of the model that was just evaluated, no unit (`run_training_step`)."""
 

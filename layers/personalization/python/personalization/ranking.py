@@ -10,8 +10,9 @@ from typing import Any, Final, Protocol
 import msgspec
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
 
-from personalization.candidates import SOURCES, Candidates, generate, history_of
+from personalization.candidates import SOURCES, Candidates, History, generate, history_of
 from personalization.errors import ModelError
 from personalization.features import FEATURES, features
 from personalization.lists import ListItem
@@ -55,6 +56,23 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
     parameters: dict[str, int | float | str]
 
 
+def read_metadata(folder: Path) -> Metadata | None:
+    """Read the metadata of a model's folder; None if it holds none.
+
+    Raises
+    ------
+    ModelError
+        The file is not what it should be.
+    """
+    path = folder / METADATA_FILE
+    if not path.exists():
+        return None
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Metadata)
+    except (OSError, msgspec.DecodeError) as error:
+        raise ModelError(f"the model's metadata can't be read: {error}") from error
+
+
 @dataclass(frozen=True)
 class Model:
     """Tables and ranker of one version."""
@@ -72,10 +90,9 @@ class Model:
         ModelError
             Files are missing, or the ranker was trained on other features than this code computes.
         """
-        try:
-            metadata = msgspec.json.decode((folder / METADATA_FILE).read_bytes(), type=Metadata)
-        except (OSError, msgspec.DecodeError) as error:
-            raise ModelError(f"the model's metadata can't be read: {error}") from error
+        metadata = read_metadata(folder)
+        if metadata is None:
+            raise ModelError(f"{folder.name} holds no {METADATA_FILE}")
         if metadata.features != FEATURES:
             raise ModelError(f"model {metadata.version} has other features than this version of Attune")
         return cls(metadata, load_tables(folder / TABLES_FOLDER), LightGbmScorer(folder, threads))
@@ -93,23 +110,29 @@ class Model:
         now: datetime,
         limit: int,
         repeat: bool = False,
+        owned: sparse.csr_array | None = None,
     ) -> list[tuple[ListItem, ...]]:
         """Rank items for each profile, best first; ties go to the item earlier in the catalogue.
 
-        Unavailable items and items the user bought, rated or disliked are left out (`repeat` allows the
-        first two). Cost a user: about 250 candidates, whatever the catalogue's size.
+        Unavailable items and items the user acted on lately, bought, rated or disliked are left out (`repeat`
+        allows all but the disliked). Cost a user: about 250 candidates, whatever the catalogue's size.
+
+        Parameters
+        ----------
+        owned
+            (profiles, items), non-zero for what was bought or rated, from a caller who knows more than the
+            profiles' newest; see `history_of`.
         """
-        blocks = batched(profiles, BLOCK_USERS, strict=False)
-        return [
-            items
-            for block in blocks
-            for items in self._block(block, ranker=ranker, now=now, limit=limit, repeat=repeat)
-        ]
+        lists: list[tuple[ListItem, ...]] = []
+        for block in batched(profiles, BLOCK_USERS, strict=False):
+            known = None if owned is None else owned[len(lists) : len(lists) + len(block)]
+            history = history_of(block, self.tables, repeat=repeat, owned=known)
+            lists += self._block(block, history, ranker=ranker, now=now, limit=limit)
+        return lists
 
     def _block(
-        self, profiles: Sequence[Profile], *, ranker: Ranker, now: datetime, limit: int, repeat: bool
+        self, profiles: Sequence[Profile], history: History, *, ranker: Ranker, now: datetime, limit: int
     ) -> Iterator[tuple[ListItem, ...]]:
-        history = history_of(profiles, self.tables, repeat=repeat)
         candidates = generate(history, self.tables)
         if ranker is Ranker.LIGHTGBM:
             at = np.full(len(profiles), at_seconds(now))
@@ -139,7 +162,7 @@ class LightGbmScorer:
     """A LightGBM ranker read from its text file; the library is imported with the first model."""
 
     def __init__(self, folder: Path, threads: int) -> None:
-        import lightgbm  # noqa: PLC0415 - over a second of import, and not every caller ranks
+        from personalization.boosting import lightgbm  # noqa: PLC0415 - over a second of import, and not every caller ranks
 
         try:
             self._booster = lightgbm.Booster(model_file=folder / RANKER_FILE)

@@ -1,0 +1,30 @@
+"""What a step tells the state machine and CloudWatch, read from the files it left."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from personalization.names import Metric
+from personalization.runtime.observability import count
+
+Json = dict[str, Any]
+
+
+def outcome(step: str, root: Path, *, shard_count: int) -> Json:
+    """Return the small JSON that the next states need, and count what on-call watches."""
+    answer: Json = {"step": step}
+    if step == "prepare":
+        answer["shards"] = list(range(shard_count))
+    elif step == "evaluate":
+        report = _read(root / "processing" / "output" / "report" / "report.json")
+        count(Metric.MODEL_NDCG, report["evaluation"]["methods"]["model"]["ndcg"]["10"])
+    elif step == "gate":
+        verdict = _read(root / "processing" / "output" / "verdict" / "verdict.json")
+        answer |= {"publish": verdict["publish"], "reasons": verdict["reasons"]}
+        count(Metric.MODELS_REFUSED, int(not verdict["publish"]))
+    return answer
+
+
+def _read(path: Path) -> Json:
+    return msgspec.json.decode(path.read_bytes(), type=Json)

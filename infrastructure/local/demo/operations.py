@@ -1,0 +1,98 @@
+"""`make demo-operations`, the operator's show: a gated publish, refused models, a rollback."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+
+from infrastructure.local import lifecycle
+from infrastructure.local.demo.client import ApiClient
+from infrastructure.local.demo.history import import_history
+from infrastructure.local.demo.shops import SyntheticShop
+from infrastructure.local.demo.training_run import TrainingRun, run_training
+from infrastructure.local.errors import LocalAwsError
+from infrastructure.local.lifecycle import DEFAULT_PORT, LocalAws
+
+_PATIENCE_SECONDS: Final = 40.0
+_STALE: Final = timedelta(days=10)
+_console: Final = Console(highlight=False, soft_wrap=True)
+
+
+def main() -> int:
+    """Run the show; returns 0 only if each act went as announced."""
+    port = int(os.environ.get("PORT") or DEFAULT_PORT)
+    try:
+        with TemporaryDirectory() as work, lifecycle.running(port, report=_console.print) as aws:
+            good = Show(aws, Path(work)).run()
+    except LocalAwsError as error:
+        _console.print(str(error), style="red", markup=False)
+        return 1
+    return 0 if good else 1
+
+
+class Show:
+    """The acts, one after the other, on a deployed platform."""
+
+    def __init__(self, aws: LocalAws, work: Path) -> None:
+        self._aws = aws
+        self._work = work
+        self._client = ApiClient(aws.api_url)
+
+    def run(self) -> bool:
+        """Play every act; tell whether all went as announced."""
+        shop = SyntheticShop.open(self._work, datetime.now(UTC))
+        import_history(self._aws, shop.log.history, shop.items, self._work, ends_at=datetime.now(UTC))
+        first = self._train("A first model passes the gate and is published")
+        second = self._train("Another night, another model")
+        good = first.verdict["publish"] and second.verdict["publish"]
+        good &= self._in_service(second.run_id)
+        careless = {"hyperparameters": {"trees": 1}}
+        refused = self._train("A careless setting: a model of one tree", careless)
+        future = (datetime.now(UTC) + _STALE).isoformat()
+        dry = self._train("No events for ten days: the source has dried up", {"now": future})
+        good &= not refused.verdict["publish"] and not dry.verdict["publish"]
+        good &= self._in_service(second.run_id)
+        self._roll_back()
+        good &= self._in_service(first.run_id)
+        _console.print("all as announced" if good else "[red]something went otherwise")
+        return bool(good)
+
+    def _train(self, title: str, settings: Mapping[str, object] | None = None) -> TrainingRun:
+        with _console.status(title):
+            run = run_training(self._aws, lambda _: None, settings=settings)
+        verdict = "[green]published" if run.verdict["publish"] else "[yellow]refused"
+        table = Table("check", "", "what the gate saw", title=f"{title}: {verdict}")
+        for check in run.verdict["checks"]:
+            table.add_row(check["name"], "[green]yes" if check["passed"] else "[red]no", check["detail"])
+        _console.print(table)
+        return run
+
+    def _roll_back(self) -> None:
+        """Roll back as an operator would: with the project's own command."""
+        command = [sys.executable, "-m", "training.rollback", "--table", self._aws.output("TableName")]
+        subprocess.run(command, check=True, env=os.environ | self._aws.environment)
+
+    def _in_service(self, version: str) -> bool:
+        """Wait until answers are of a version: every process reads the switch within 15 seconds."""
+        found = _eventually(lambda: self._client.trending(1)["model_version"], version)
+        _console.print(f"answers are of model {found}" + ("" if found == version else f", not {version}"))
+        return found == version
+
+
+def _eventually(probe: Callable[[], str], wanted: str) -> str:
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while (found := probe()) != wanted and time.monotonic() < deadline:
+        time.sleep(1)
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())

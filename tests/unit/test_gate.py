@@ -1,0 +1,89 @@
+"""The gate and the way back: a bad model is refused with its reasons, a bad night is undone in one write."""
+
+from datetime import timedelta
+
+import pytest
+
+from factories import NOW, listed
+from personalization import keys
+from personalization.adapters.memory import MemoryTable
+from personalization.errors import ModelError
+from personalization.ports import ActiveModel
+from training.evaluation import CHAMPION, COVISITATION, MODEL, POPULARITY, Evaluation, Scores
+from training.gate import DataFacts, Verdict, judge
+from training.rollback import roll_back
+
+DATA = DataFacts(events=10_000, last_at=NOW - timedelta(hours=2))
+
+
+def verdict(
+    *, users: int = 500, data: DataFacts = DATA, champion: DataFacts | None = DATA, **quality: float
+) -> Verdict:
+    methods = {MODEL: 0.10, COVISITATION: 0.08, POPULARITY: 0.03} | quality
+    scores = {name: Scores(ndcg={10: value}, hit_rate={}, mrr={}) for name, value in methods.items()}
+    evaluation = Evaluation(users=users, methods=scores, recall_by_source={})
+    return judge(evaluation, data, champion=champion, now=NOW)
+
+
+def test_a_good_model_is_published() -> None:
+    assert verdict(**{CHAMPION: 0.099}).publish
+    assert verdict(**{CHAMPION: 0.099}).reasons == []
+
+
+def test_the_first_model_needs_no_champion() -> None:
+    assert verdict(champion=None).publish
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({CHAMPION: 0.12}, "of the model in service"),
+        ({COVISITATION: 0.12}, "of co-visitation"),
+        ({POPULARITY: 0.2}, "of popularity"),
+        ({"users": 5}, "5 users have a held-out item"),
+        ({"data": DataFacts(10_000, NOW - timedelta(days=9))}, "the newest event"),
+        ({"data": DataFacts(10_000, None)}, "the newest event"),
+        ({"data": DataFacts(4_000, NOW)}, "4,000 events against 10,000"),
+    ],
+)
+def test_a_bad_model_is_refused_with_its_reason(changes: dict, reason: str) -> None:
+    refused = verdict(**changes)
+    assert not refused.publish
+    (found,) = refused.reasons
+    assert reason in found
+
+
+def test_noise_is_no_reason() -> None:
+    assert verdict(**{CHAMPION: 0.1015}).publish
+
+
+def serving(*versions: str) -> MemoryTable:
+    table = MemoryTable()
+    for version in versions:
+        key = keys.segment_key(keys.POPULAR, version=version)
+        table.write_list(key, listed("a", version=version), expires_at=0)
+    table.activate(ActiveModel("v2", "v1", 0))
+    return table
+
+
+def test_rolling_back_twice_returns_to_where_it_began() -> None:
+    table = serving("v1", "v2")
+    assert roll_back(table, version=None, now=NOW).version == "v1"
+    assert roll_back(table, version=None, now=NOW).version == "v2"
+
+
+def test_a_version_without_lists_is_not_activated() -> None:
+    table = serving("v2")
+    with pytest.raises(ModelError, match="have expired"):
+        roll_back(table, version=None, now=NOW)
+    assert table.active is not None
+    assert table.active.version == "v2"
+
+
+def test_without_a_previous_model_there_is_no_way_back() -> None:
+    table = serving("v2")
+    table.activate(ActiveModel("v2", None, 0))
+    with pytest.raises(ModelError, match="none to go back to"):
+        roll_back(table, version=None, now=NOW)
+    with pytest.raises(ModelError, match="no model is in service"):
+        roll_back(MemoryTable(), version=None, now=NOW)

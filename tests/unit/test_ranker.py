@@ -1,0 +1,98 @@
+"""The ranker's examples: labels among candidates, a sample of the rest, nothing from the future."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import numpy as np
+import pytest
+
+from factories import NOW, event
+from personalization.events import Event, Item
+from personalization.features import FEATURES
+from training.dataset import Dataset, make_dataset
+from training.ranker import NothingToLearnError, collect_examples, leaves, train_ranker
+from training.split import Stage
+
+USERS, ITEMS, LENGTH = 150, 260, 12
+CATALOGUE = [Item(item_id=f"sku-{number:03}") for number in range(ITEMS)]
+
+
+def log(chance: np.random.Generator) -> list[Event]:
+    """Users walk through the catalogue in steps of about one; every item is next to its neighbours."""
+    events = []
+    for user in range(USERS):
+        walk = (chance.integers(ITEMS) + np.cumsum(chance.choice([1, 1, 2, 3], LENGTH))) % ITEMS
+        start = NOW + timedelta(minutes=int(chance.integers(600)))
+        events += [
+            event(
+                "click",
+                f"sku-{item:03}",
+                user_key=f"user-{user:03}",
+                event_id=f"{user}-{place}",
+                occurred_at=start + timedelta(minutes=place),
+            )
+            for place, item in enumerate(walk.tolist())
+        ]
+    return events
+
+
+@pytest.fixture(scope="module")
+def dataset() -> Dataset:
+    events = log(np.random.default_rng(7))
+    return make_dataset(lambda: iter(events), CATALOGUE)
+
+
+def test_a_group_holds_its_labels_and_a_sample_of_the_other_candidates(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.ranker.NEGATIVES", 30)
+    knowledge = dataset.knowledge(Stage.TRAIN)
+    users = knowledge.labels.users
+    whole = collect_examples(knowledge, users)
+    sampled = collect_examples(knowledge, users, sample=np.random.default_rng(1))
+    assert whole.matrix.shape == (whole.groups.sum(), len(FEATURES))
+    assert len(sampled.groups) == len(whole.groups) > 50
+    assert sampled.label.sum() == whole.label.sum() >= len(whole.groups)
+    others = sampled.groups - np.add.reduceat(sampled.label, np.cumsum(sampled.groups) - sampled.groups)
+    assert others.max() == 30
+    assert others.min() > 20
+
+
+def test_items_nobody_had_acted_on_yet_teach_nothing(dataset: Dataset) -> None:
+    age = FEATURES.index("item_age_days")
+    knowledge = dataset.knowledge(Stage.TRAIN)
+    examples = collect_examples(knowledge, knowledge.labels.users)
+    assert (examples.matrix[:, age] >= 0).all()
+
+
+def test_examples_do_not_change_when_the_withheld_acts_do(dataset: Dataset) -> None:
+    """A planted leak would show here: what comes from a label's own act on must reach no feature."""
+    events = log(np.random.default_rng(7))
+    labels = dataset.labels[Stage.TRAIN]
+    number = {user: place for place, user in enumerate(dataset.log.users)}
+    cut = [int(labels.cut[number[one.user_key]]) for one in events]
+    kept = [one for one, at in zip(events, cut, strict=True) if one.received_at.timestamp() < at]
+    without = make_dataset(lambda: iter(kept), CATALOGUE).knowledge(Stage.SERVE)
+    blind = replace(without, labels=labels)
+    known = dataset.knowledge(Stage.TRAIN)
+    for block, other in zip(known.blocks(labels.users), blind.blocks(labels.users), strict=True):
+        np.testing.assert_array_equal(block.candidates.item, other.candidates.item)
+        np.testing.assert_array_equal(block.features(), other.features())
+
+
+def test_equal_seeds_train_equal_models_that_find_the_walk(dataset: Dataset) -> None:
+    knowledge = dataset.knowledge(Stage.TRAIN)
+    first, again = (train_ranker(knowledge, seed=3, threads=1) for _ in range(2))
+    assert first.text == again.text
+    assert max(first.curve) > 0.3
+    assert next(iter(first.importance)).startswith(("transition", "covisitation"))
+
+
+def test_a_log_without_labels_among_candidates_is_refused() -> None:
+    lonely = make_dataset(lambda: iter([event("click", "a")]))
+    with pytest.raises(NothingToLearnError):
+        train_ranker(lonely.knowledge(Stage.TRAIN), seed=1, threads=1)
+
+
+def test_a_small_log_gets_small_trees() -> None:
+    assert [leaves(groups) for groups in (0, 700, 1500, 10**6)] == [7, 7, 15, 31]

@@ -1,0 +1,62 @@
+"""Puts the previous model back in service: one write, seen by every process within 15 seconds.
+
+``python -m training.rollback --table T [--version V]``
+
+The lists of the version must still be there; they are kept for 14 days after they were published.
+"""
+
+import argparse
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import boto3
+from rich.console import Console
+
+from personalization import keys
+from personalization.adapters.dynamodb import DynamoListStore
+from personalization.errors import ModelError
+from personalization.ports import ActiveModel, ListStore
+from personalization.profiles import at_seconds
+
+
+def roll_back(lists: ListStore, *, version: str | None, now: datetime) -> ActiveModel:
+    """Activate a version, the previous one by default; rolling back twice returns to where it began.
+
+    Raises
+    ------
+    ModelError
+        No model is in service, there is no previous one, or the version has no lists any more.
+    """
+    active = lists.read([keys.ACTIVE_MODEL]).active
+    if active is None:
+        raise ModelError("no model is in service yet; run the training state machine first")
+    wanted = version or active.previous
+    if wanted is None:
+        raise ModelError(f"{active.version} is the first model; there is none to go back to")
+    popular = keys.segment_key(keys.POPULAR, version=wanted)
+    if popular not in lists.read([popular]).lists:
+        raise ModelError(f"the lists of {wanted} have expired; train again instead")
+    model = ActiveModel(wanted, active.version, at_seconds(now))
+    lists.activate(model)
+    return model
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Roll back and say what is in service now; returns 0, or 1 with the reason."""
+    parser = argparse.ArgumentParser(prog="python -m training.rollback", description=__doc__)
+    parser.add_argument("--table", required=True)
+    parser.add_argument("--version", help="the version to activate; the previous one by default")
+    options = parser.parse_args(argv)
+    console = Console(highlight=False, soft_wrap=True)
+    lists = DynamoListStore(boto3.client("dynamodb"), options.table)
+    try:
+        model = roll_back(lists, version=options.version, now=datetime.now(UTC))
+    except ModelError as error:
+        console.print(str(error), style="red", markup=False)
+        return 1
+    console.print(f"{model.version} is in service; {model.previous} was before")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
