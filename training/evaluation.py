@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import bootstrap
 
 from personalization.candidates import SOURCES, Candidates
 from personalization.features import FEATURES
@@ -20,11 +21,12 @@ from personalization.ranking import (
 from training.acts import Ints
 from training.dataset import Dataset
 from training.knowledge import Knowledge
-from training.metrics import hit_rate, mean_reciprocal_rank, ndcg
+from training.metrics import gains, hit_rate, mean_reciprocal_rank, ndcg
 from training.split import Stage
 
 CUTOFFS: Final = (5, 10, 20)
 LIST_LENGTH: Final = 20
+RESAMPLES: Final = 1_000
 MODEL: Final = "model"
 CHAMPION: Final = "the model in service"
 COVISITATION: Final = "co-visitation"
@@ -39,6 +41,14 @@ class Scores(msgspec.Struct, frozen=True):
     mrr: dict[int, float]
 
 
+class Difference(msgspec.Struct, frozen=True):
+    """NDCG@10 of the model minus that of a rival, user by user: mean and 95% bootstrap interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
 class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     """The result of an evaluation.
 
@@ -48,12 +58,15 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
         Users with a held-out item and a history.
     methods
         Method -> quality.
+    differences
+        Rival -> what the model has more, or less, than it.
     recall_by_source
         Source -> share of users whose item it offers; `any` for all together: the ceiling of the ranker.
     """
 
     users: int
     methods: dict[str, Scores]
+    differences: dict[str, Difference]
     recall_by_source: dict[str, float]
 
 
@@ -81,7 +94,26 @@ def evaluate(dataset: Dataset, rankers: Mapping[str, Scorer]) -> Evaluation:
     return Evaluation(
         users=len(knowledge.labels.users),
         methods={method: _scores(found) for method, found in ranks.items()},
+        differences={rival: compare(ranks[MODEL], ranks[rival]) for rival in ranks if rival != MODEL},
         recall_by_source={source: _rounded(share) for source, share in recall.items()},
+    )
+
+
+def compare(model: Ints, rival: Ints) -> Difference:
+    """Compare two methods by their ranks of the same users' items, by a paired percentile bootstrap."""
+    gained = gains(model, 10) - gains(rival, 10)
+    if len(gained) < 2:
+        return Difference(0.0, -1.0, 1.0)
+    interval = bootstrap(
+        (gained,),
+        np.mean,
+        n_resamples=RESAMPLES,
+        batch=50,
+        method="percentile",
+        rng=np.random.default_rng(0),
+    ).confidence_interval
+    return Difference(
+        _rounded(float(gained.mean())), _rounded(float(interval.low)), _rounded(float(interval.high))
     )
 
 

@@ -11,11 +11,10 @@ from typing import Final
 import msgspec
 
 from personalization.ranking import read_metadata
-from training.evaluation import CHAMPION, COVISITATION, MODEL, POPULARITY, Evaluation
+from training.evaluation import MODEL, Evaluation
 
 TOLERANCE: Final = 0.02
-"""A challenger this much worse than the model in service, relatively, still counts as good: noise."""
-BASELINE_TOLERANCE: Final = 0.05
+"""So much less than a rival, relatively, is let pass even where it is certain."""
 MIN_USERS: Final = 20
 """Below this many held-out items no figure says anything."""
 MAX_AGE: Final = timedelta(days=3)
@@ -66,25 +65,26 @@ def judge(
     champion
         The data of the model in service; None if there is none yet.
     """
-    quality = {method: scores.ndcg[10] for method, scores in evaluation.methods.items()}
     data = data or DataFacts(0, None)
     checks = [
         _enough_users(evaluation.users),
         _fresh(data.last_at, now),
-        *(_not_worse(quality, baseline, BASELINE_TOLERANCE) for baseline in (POPULARITY, COVISITATION)),
+        *(_not_worse(evaluation, rival) for rival in evaluation.differences),
     ]
-    if CHAMPION in quality:
-        checks.append(_not_worse(quality, CHAMPION, TOLERANCE))
     if champion is not None:
         checks.append(_enough_events(data.events, champion.events))
     return Verdict(all(check.passed for check in checks), tuple(checks))
 
 
-def _not_worse(quality: dict[str, float], rival: str, tolerance: float) -> Check:
-    model, other = quality[MODEL], quality[rival]
-    passed = model >= other * (1 - tolerance)
-    detail = f"NDCG@10 {model:.4f} against {other:.4f} of {rival}; {tolerance:.0%} less is allowed"
-    return Check(f"not worse than {rival}", passed, detail)
+def _not_worse(evaluation: Evaluation, rival: str) -> Check:
+    """Refuse what is worse for certain: an interval that lies below what is let pass."""
+    model, other = (evaluation.methods[method].ndcg[10] for method in (MODEL, rival))
+    difference = evaluation.differences[rival]
+    detail = (
+        f"NDCG@10 {model:.4f} against {other:.4f} of {rival}: {difference.mean:+.4f}, "
+        f"95% interval {difference.low:+.4f} to {difference.high:+.4f}"
+    )
+    return Check(f"not worse than {rival}", difference.high >= -TOLERANCE * other, detail)
 
 
 def _enough_users(users: int) -> Check:

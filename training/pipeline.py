@@ -121,9 +121,17 @@ def _tell_rejects(rejects: Rejects) -> None:
 
 
 def _summary(evaluation: Evaluation) -> Table:
-    table = Table("method", "NDCG@10", "HR@10", title=f"held-out items of {evaluation.users:,} users")
+    table = Table(
+        "method",
+        "NDCG@10",
+        "HR@10",
+        "the model has more (95%)",
+        title=f"held-out items of {evaluation.users:,} users",
+    )
     for method, scores in evaluation.methods.items():
-        table.add_row(method, f"{scores.ndcg[10]:.4f}", f"{scores.hit_rate[10]:.4f}")
+        gap = evaluation.differences.get(method)
+        more = f"{gap.low:+.4f} to {gap.high:+.4f}" if gap else ""
+        table.add_row(method, f"{scores.ndcg[10]:.4f}", f"{scores.hit_rate[10]:.4f}", more)
     return table
 
 

@@ -53,6 +53,14 @@ def _page(report: dict[str, Any]) -> str:
         f"{evaluation['users']:,} users evaluated. Protocol: {escape(report['protocol'])}.</p>",
         "<h2>Held-out quality</h2>",
         _table(["method", *(f"{name} @{k}" for name, k in _COLUMNS)], rows),
+        "<h2>What the model has more than its rivals (NDCG@10, paired bootstrap)</h2>",
+        _table(
+            ["rival", "mean", "95% from", "to"],
+            [
+                [rival, *(f"{row[part]:+.4f}" for part in ("mean", "low", "high"))]
+                for rival, row in evaluation["differences"].items()
+            ],
+        ),
         "<h2>Which source offers the item</h2>",
         _bars(evaluation["recall_by_source"], "{:.1%}"),
         "<h2>What the ranker looks at (gain)</h2>",

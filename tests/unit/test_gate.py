@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import numpy as np
 import pytest
 
 from factories import NOW, listed
@@ -9,7 +10,16 @@ from personalization import keys
 from personalization.adapters.memory import MemoryTable
 from personalization.errors import ModelError
 from personalization.ports import ActiveModel
-from training.evaluation import CHAMPION, COVISITATION, MODEL, POPULARITY, Evaluation, Scores
+from training.evaluation import (
+    CHAMPION,
+    COVISITATION,
+    MODEL,
+    POPULARITY,
+    Difference,
+    Evaluation,
+    Scores,
+    compare,
+)
 from training.gate import DataFacts, Verdict, judge
 from training.rollback import roll_back
 
@@ -19,9 +29,12 @@ DATA = DataFacts(events=10_000, last_at=NOW - timedelta(hours=2))
 def verdict(
     *, users: int = 500, data: DataFacts = DATA, champion: DataFacts | None = DATA, **quality: float
 ) -> Verdict:
+    """Judge a model of NDCG@10 0.10 against rivals, each difference known to 0.002."""
     methods = {MODEL: 0.10, COVISITATION: 0.08, POPULARITY: 0.03} | quality
     scores = {name: Scores(ndcg={10: value}, hit_rate={}, mrr={}) for name, value in methods.items()}
-    evaluation = Evaluation(users=users, methods=scores, recall_by_source={})
+    gained = {name: methods[MODEL] - value for name, value in methods.items() if name != MODEL}
+    differences = {name: Difference(mean, mean - 0.002, mean + 0.002) for name, mean in gained.items()}
+    evaluation = Evaluation(users=users, methods=scores, differences=differences, recall_by_source={})
     return judge(evaluation, data, champion=champion, now=NOW)
 
 
@@ -55,6 +68,14 @@ def test_a_bad_model_is_refused_with_its_reason(changes: dict, reason: str) -> N
 
 def test_noise_is_no_reason() -> None:
     assert verdict(**{CHAMPION: 0.1015}).publish
+
+
+def test_few_users_prove_nothing_and_many_do() -> None:
+    better, worse = np.array([1, 2, 0, 3, 1]), np.array([2, 1, 0, 3, 4])
+    assert compare(worse, better).high >= 0
+    assert compare(np.tile(worse, 200), np.tile(better, 200)).high < 0
+    assert compare(np.tile(better, 200), np.tile(worse, 200)).low > 0
+    assert compare(better[:1], worse[:1]).high > 0
 
 
 def serving(*versions: str) -> MemoryTable:
