@@ -40,8 +40,8 @@ LOCAL: Final = Environment(
     stream=Stream(
         shards=1,
         retention_hours=24,
-        parallelization_factor=1,
         profile_batch=500,
+        profile_batches_per_shard=1,
         profile_window_seconds=0,
         archive_window_seconds=1,
     ),
@@ -66,8 +66,8 @@ DEV: Final = Environment(
     stream=Stream(
         shards=1,
         retention_hours=24,
-        parallelization_factor=1,
         profile_batch=500,
+        profile_batches_per_shard=1,
         profile_window_seconds=1,
         archive_window_seconds=60,
     ),
@@ -92,10 +92,10 @@ PROD: Final = Environment(
     stream=Stream(
         shards=None,
         retention_hours=168,
-        parallelization_factor=4,
         profile_batch=500,
+        profile_batches_per_shard=4,
         profile_window_seconds=1,
-        archive_window_seconds=60,
+        archive_window_seconds=120,
     ),
     training=Training(ranking_shards=32, nightly=True),
     click_rate_alarm=ClickRateAlarm(floor_percent=1.0, minimum_impressions=10_000),

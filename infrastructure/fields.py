@@ -31,14 +31,14 @@ class Stream:
     shards: int | None
     """Provisioned shards; `None` means on demand."""
     retention_hours: int
-    parallelization_factor: int
-    """Batches in flight per shard; a partition key is never in two at once. 1 to 10."""
     profile_batch: int
     """Events in a batch of `update_profiles`."""
+    profile_batches_per_shard: int
+    """Its batches in flight per shard; a partition key is never in two at once. 1 to 10."""
     profile_window_seconds: int
     """How long `update_profiles` waits for a batch to fill; part of event-to-changed-list time."""
     archive_window_seconds: int
-    """How long `archive_events` waits: the longer, the fewer and larger the objects of the lake."""
+    """How long `archive_events` waits: the longer, the fewer and larger the objects of the lake. 0 to 300."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,8 @@
 --user-key-secret-arn ARN``
 
 An imported event was received when it happened. Each user's mark remembers how far an import came, as
-(import number, line): running the same import again, or after a crash, changes nothing. Cost: one pass over
+(import number, line): running the same import again, or after a crash, changes nothing. A number belongs to
+its files for good: another import under it is refused. Cost: one pass over
 the events, one read and one conditional write a user and chunk, one object a chunk. Memory: one chunk.
 """
 
@@ -15,10 +16,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache, partial
-from hashlib import blake2b
+from hashlib import blake2b, file_digest
 from itertools import batched, chain
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+from uuid import uuid4
 
 import boto3
 import msgspec
@@ -43,9 +45,12 @@ from personalization.events import (
 from personalization.identity import user_key
 from personalization.keys import imported_object
 from personalization.ledger import Mark
-from personalization.ports import Archive, Catalog, ProfileStore, UserState
+from personalization.ports import Archive, Catalog, ItemChange, ProfileStore, UserState
 from personalization.profiles import Outcome, apply
 from training.sources import lines_of
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 CHUNK_EVENTS: Final = 100_000
 _WRITERS: Final = 8
@@ -72,8 +77,7 @@ class Importer:
     Parameters
     ----------
     number
-        1 to 999,999,999. More history later needs a higher number, so that it is told from a
-        repetition; all of them lie below any stream's epoch, so live events come after.
+        1 to 999,999,999. More history later needs a higher number, so that it is told from a repetition.
     arrived_at
         The day of the lake that the import is filed under.
     """
@@ -85,18 +89,22 @@ class Importer:
     number: int
     arrived_at: datetime
     is_bot: Callable[[str], bool]
+    new_id: Callable[[], str]
 
     def events(self, lines: Iterable[bytes], report: ImportReport) -> None:
         """Import client events, one JSON object a line; broken lines are counted with their reason."""
         for chunk in batched(self._parse(lines, report), CHUNK_EVENTS, strict=False):
-            self._write_lake((f"{number:012d}", event) for number, event in chunk)
+            self._write_lake((f"event-{number}", event) for number, event in chunk)
             self._fold(chunk, report)
 
     def items(self, lines: Iterable[bytes], report: ImportReport) -> None:
         """Import the catalogue, one JSON object a line."""
         for chunk in batched(self._parse_items(lines, report), CHUNK_EVENTS, strict=False):
             self._write_lake(
-                (item.item_id, upsert_item(item, event_id=item.item_id, received_at=self.arrived_at))
+                (
+                    f"item-{item.item_id}",
+                    upsert_item(item, event_id=item.item_id, received_at=self.arrived_at),
+                )
                 for item in chunk
             )
             shards = [chunk[start::_WRITERS] for start in range(_WRITERS)]
@@ -105,7 +113,7 @@ class Importer:
             report.outcomes["items"] += len(chunk)
 
     def _put_items(self, items: Sequence[Item]) -> None:
-        self.catalog.put([(item, self.arrived_at) for item in items])
+        self.catalog.put([ItemChange(item, Mark.of(self.number, "0")) for item in items])
 
     def _parse(self, lines: Iterable[bytes], report: ImportReport) -> Iterator[Numbered]:
         key_of = cache(partial(user_key, self.secret))
@@ -148,7 +156,7 @@ class Importer:
         def write(user: str) -> Counter[str]:
             outcomes = self._fold_user(states[user], by_user[user])
             if outcomes["passed_over"] < len(by_user[user]):
-                self.profiles.save(user, states[user], now=self.arrived_at)
+                self.profiles.save(user, states[user], version=self.new_id(), now=self.arrived_at)
             return outcomes
 
         with ThreadPoolExecutor(_WRITERS) as pool:
@@ -159,14 +167,33 @@ class Importer:
         outcomes: Counter[str] = Counter()
         for number, event in events:
             mark = Mark.of(self.number, str(number))
-            if mark <= state.mark:
+            if mark <= state.import_mark:
                 outcomes["passed_over"] += 1
                 continue
-            state.mark = mark
+            state.import_mark = mark
             outcome = apply(state.profile, event) if state.seen.add(event.event_id) else Outcome.DUPLICATE
             filtered = outcome in (Outcome.BOT, Outcome.LATE)
             outcomes["filtered" if filtered else outcome.value] += 1
         return outcomes
+
+
+def digest_of(files: Sequence[Path]) -> str:
+    """Digest the files' contents, in order."""
+    digest = blake2b(digest_size=16)
+    for path in files:
+        with path.open("rb") as file:
+            digest.update(file_digest(file, "blake2b").digest())
+    return digest.hexdigest()
+
+
+def claim_number(client: "S3Client", bucket: str, number: int, digest: str) -> bool:
+    """Take a number for files; return False if it belongs to others. The same files may take it again."""
+    key = f"imports/{number}"
+    try:
+        return client.get_object(Bucket=bucket, Key=key)["Body"].read().decode() == digest
+    except client.exceptions.NoSuchKey:
+        client.put_object(Bucket=bucket, Key=key, Body=digest.encode())
+        return True
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -179,18 +206,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--user-key-secret-arn", required=True)
     parser.add_argument("--number", type=int, default=1, help="raise it to import more history later")
     arguments = parser.parse_args(argv)
-    table = boto3.client("dynamodb")
+    table, objects = boto3.client("dynamodb"), boto3.client("s3")
     importer = Importer(
         profiles=DynamoProfileStore(table, arguments.table),
         catalog=DynamoCatalog(table, arguments.table),
-        lake=S3Archive(boto3.client("s3"), arguments.lake_bucket),
+        lake=S3Archive(objects, arguments.lake_bucket),
         secret=read_secret(boto3.client("secretsmanager"), arguments.user_key_secret_arn),
         number=arguments.number,
         arrived_at=datetime.now(UTC),
         is_bot=cache(is_crawler),
+        new_id=lambda: uuid4().hex,
     )
     report = ImportReport()
     console = Console(stderr=True)
+    files = [*arguments.events, *([arguments.items] if arguments.items else [])]
+    if not claim_number(objects, arguments.lake_bucket, arguments.number, digest_of(files)):
+        console.print(f"import {arguments.number} was of other files; choose a higher --number", style="red")
+        return 1
     if arguments.items:
         importer.items(track(lines_of(arguments.items), "catalogue", console=console), report)
     events = chain.from_iterable(lines_of(path) for path in arguments.events)

@@ -21,6 +21,8 @@ from training.lists import StoredList
 WRITERS: Final = 16
 BATCH: Final = 2_000
 LIST_LIFETIME: Final = timedelta(days=14)
+SHARED_LIFETIME: Final = timedelta(days=365)
+"""What everybody falls back to must outlive a training that fails for weeks."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +54,11 @@ class Publisher:
         self.models.put(prefix + keys.MANIFEST, msgspec.json.encode(names))
 
     def _write(self, lists: Iterable[StoredList]) -> int:
-        expires_at = at_seconds(self.now + LIST_LIFETIME)
+        own = at_seconds(self.now + LIST_LIFETIME)
+        shared = at_seconds(self.now + SHARED_LIFETIME)
 
         def write(stored: StoredList) -> bool:
+            expires_at = own if stored.recommendations.ranker else shared
             return self.lists.write_list(stored.key, stored.recommendations, expires_at=expires_at)
 
         with ThreadPoolExecutor(WRITERS) as pool:

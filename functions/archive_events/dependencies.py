@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from functools import cache
 
-import boto3
-
 from functions.archive_events.settings import Settings
+from personalization.adapters.clients import impatient
 from personalization.adapters.kinesis import stream_epoch
 from personalization.adapters.s3 import S3Archive
 from personalization.ports import Archive
@@ -25,6 +24,6 @@ def dependencies() -> Dependencies:
     """Build the clients and read the stream's epoch."""
     settings = load_settings(Settings)
     return Dependencies(
-        lake=S3Archive(boto3.client("s3"), settings.lake_bucket),
-        epoch=stream_epoch(boto3.client("kinesis"), settings.stream_name),
+        lake=S3Archive(impatient("s3"), settings.lake_bucket),
+        epoch=stream_epoch(impatient("kinesis"), settings.stream_name),
     )

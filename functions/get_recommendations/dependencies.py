@@ -4,9 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
 
-import boto3
-
 from functions.get_recommendations.settings import Settings
+from personalization.adapters.clients import impatient
 from personalization.adapters.dynamodb import DynamoListStore
 from personalization.adapters.secrets import read_secret
 from personalization.adapters.sqs import SqsRefreshQueue
@@ -29,10 +28,10 @@ class Dependencies:
 def dependencies() -> Dependencies:
     """Build the clients and read the two keys."""
     settings = load_settings(Settings)
-    secrets = boto3.client("secretsmanager")
+    secrets = impatient("secretsmanager")
     recommender = Recommender(
-        store=DynamoListStore(boto3.client("dynamodb"), settings.table_name),
-        refreshes=SqsRefreshQueue(boto3.client("sqs"), settings.refresh_queue_url),
+        store=DynamoListStore(impatient("dynamodb"), settings.table_name),
+        refreshes=SqsRefreshQueue(impatient("sqs"), settings.refresh_queue_url),
         definitions=packaged_definitions(),
         token_secret=read_secret(secrets, settings.token_secret_arn),
         clock=now,

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from functools import cache
 
-import boto3
-
 from functions.get_trending.settings import Settings
+from personalization.adapters.clients import impatient
 from personalization.adapters.dynamodb import DynamoListStore
 from personalization.ports import ListStore
 from personalization.runtime.settings import load_settings
@@ -24,4 +23,4 @@ class Dependencies:
 def dependencies() -> Dependencies:
     """Build the client."""
     settings = load_settings(Settings)
-    return Dependencies(DynamoListStore(boto3.client("dynamodb"), settings.table_name), SharedLists())
+    return Dependencies(DynamoListStore(impatient("dynamodb"), settings.table_name), SharedLists())

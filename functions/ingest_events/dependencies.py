@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, lru_cache, partial
 
-import boto3
 from crawleruseragents import is_crawler
 
 from functions.ingest_events.settings import Settings
+from personalization.adapters.clients import impatient
 from personalization.adapters.kinesis import KinesisEventStream
 from personalization.adapters.secrets import read_secret
 from personalization.identity import user_key
@@ -28,9 +28,9 @@ class Dependencies:
 def dependencies() -> Dependencies:
     """Build the clients and read the key of the pseudonyms."""
     settings = load_settings(Settings)
-    secret = read_secret(boto3.client("secretsmanager"), settings.user_key_secret_arn)
+    secret = read_secret(impatient("secretsmanager"), settings.user_key_secret_arn)
     return Dependencies(
-        stream=KinesisEventStream(boto3.client("kinesis"), settings.stream_name),
+        stream=KinesisEventStream(impatient("kinesis"), settings.stream_name),
         user_key=partial(user_key, secret),
         is_bot=lru_cache(maxsize=4096)(is_crawler),
     )

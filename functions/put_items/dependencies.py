@@ -2,9 +2,8 @@
 
 from functools import cache
 
-import boto3
-
 from functions.put_items.settings import Settings
+from personalization.adapters.clients import impatient
 from personalization.adapters.kinesis import KinesisEventStream
 from personalization.ports import EventStream
 from personalization.runtime.settings import load_settings
@@ -14,4 +13,4 @@ from personalization.runtime.settings import load_settings
 def event_stream() -> EventStream:
     """Build the stream that items are appended to."""
     settings = load_settings(Settings)
-    return KinesisEventStream(boto3.client("kinesis"), settings.stream_name)
+    return KinesisEventStream(impatient("kinesis"), settings.stream_name)

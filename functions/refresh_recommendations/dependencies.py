@@ -2,10 +2,9 @@
 
 from functools import cache
 
-import boto3
-
 from functions.refresh_recommendations.models import ModelCache
 from functions.refresh_recommendations.settings import Settings
+from personalization.adapters.clients import impatient
 from personalization.adapters.dynamodb import DynamoListStore, DynamoProfileStore
 from personalization.experiments import packaged_definitions
 from personalization.refreshing import Refresher
@@ -17,11 +16,11 @@ from personalization.runtime.settings import load_settings
 def refresher() -> Refresher:
     """Build the clients; the model is fetched with the first request."""
     settings = load_settings(Settings)
-    table = boto3.client("dynamodb")
+    table = impatient("dynamodb")
     return Refresher(
         profiles=DynamoProfileStore(table, settings.table_name),
         lists=DynamoListStore(table, settings.table_name),
-        model=ModelCache(boto3.client("s3"), settings.model_bucket).load,
+        model=ModelCache(impatient("s3"), settings.model_bucket).load,
         definitions=packaged_definitions(),
         clock=now,
         new_id=new_id,

@@ -7,7 +7,10 @@ from tempfile import gettempdir
 from typing import TYPE_CHECKING
 
 import msgspec
+from botocore.exceptions import ClientError
 
+from personalization.adapters.faults import UNREACHABLE
+from personalization.errors import Unavailable
 from personalization.keys import MANIFEST, model_prefix
 from personalization.ranking import Model
 
@@ -29,12 +32,17 @@ class ModelCache:
 
         Raises
         ------
+        Unavailable
+            The files can't be fetched now.
         ModelError
-            The version's files are missing or unreadable.
+            The files are unreadable.
         """
         if self._loaded is None or self._loaded.version != version:
             shutil.rmtree(self.folder, ignore_errors=True)
-            self._download(version)
+            try:
+                self._download(version)
+            except (ClientError, *UNREACHABLE) as error:
+                raise Unavailable(f"model {version} can't be fetched: {error}") from error
             self._loaded = Model.load(self.folder)
         return self._loaded
 

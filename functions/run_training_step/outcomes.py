@@ -23,6 +23,9 @@ def outcome(step: str, root: Path, *, shard_count: int) -> Json:
         verdict = _read(root / "processing" / "output" / "verdict" / "verdict.json")
         answer |= {"publish": verdict["publish"], "reasons": verdict["reasons"]}
         count(Metric.MODELS_REFUSED, int(not verdict["publish"]))
+    elif step == "publish":
+        published = _read(root / "processing" / "output" / "published" / "published.json")
+        count(Metric.LISTS_PUBLISHED, published["lists"])
     return answer
 
 

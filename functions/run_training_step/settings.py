@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Settings:
-    """The lake, the bucket of runs and models, the table to publish into, and the refresh queue."""
+    """The lake, the bucket of runs and models, and the table to publish into."""
 
     lake_bucket: str
     model_bucket: str
     table_name: str
-    refresh_queue_url: str

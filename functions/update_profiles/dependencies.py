@@ -2,16 +2,15 @@
 
 from functools import cache
 
-import boto3
-
 from functions.update_profiles.settings import Settings
+from personalization.adapters.clients import impatient
 from personalization.adapters.dynamodb import DynamoCatalog, DynamoProfileStore
 from personalization.adapters.kinesis import stream_epoch
 from personalization.adapters.s3 import S3Archive, S3Quarantine
 from personalization.adapters.secrets import read_secret
 from personalization.adapters.sqs import SqsRefreshQueue
 from personalization.projection import Projector
-from personalization.runtime.clock import now
+from personalization.runtime.clock import new_id, now
 from personalization.runtime.settings import load_settings
 
 
@@ -19,13 +18,14 @@ from personalization.runtime.settings import load_settings
 def projector() -> Projector:
     """Build the clients, read the token key and the stream's epoch."""
     settings = load_settings(Settings)
-    table = boto3.client("dynamodb")
+    table = impatient("dynamodb")
     return Projector(
         profiles=DynamoProfileStore(table, settings.table_name),
         catalog=DynamoCatalog(table, settings.table_name),
-        quarantine=S3Quarantine(S3Archive(boto3.client("s3"), settings.quarantine_bucket)),
-        refreshes=SqsRefreshQueue(boto3.client("sqs"), settings.refresh_queue_url),
-        token_secret=read_secret(boto3.client("secretsmanager"), settings.token_secret_arn),
-        epoch=stream_epoch(boto3.client("kinesis"), settings.stream_name),
+        quarantine=S3Quarantine(S3Archive(impatient("s3"), settings.quarantine_bucket)),
+        refreshes=SqsRefreshQueue(impatient("sqs"), settings.refresh_queue_url),
+        token_secret=read_secret(impatient("secretsmanager"), settings.token_secret_arn),
+        epoch=stream_epoch(impatient("kinesis"), settings.stream_name),
         clock=now,
+        new_id=new_id,
     )

@@ -19,6 +19,7 @@ from personalization.names import Metric
 _MINUTE: Final = Duration.minutes(1)
 _FIVE_MINUTES: Final = Duration.minutes(5)
 _HOUR: Final = Duration.hours(1)
+_DAY: Final = Duration.days(1)
 _ABOVE: Final = cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD
 _BELOW: Final = cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD
 
@@ -44,12 +45,13 @@ class Alarms(Construct):
         description = "More than 1% of requests fail: look at the dashboard for the route, then its logs."
         return self._alarm("ServerErrors", share, _ABOVE, 1, description, periods=5, breaching=3)
 
-    def stream_behind(self, name: str, function: lambda_.IFunction) -> cloudwatch.Alarm:
+    def stream_behind(self, name: str, function: lambda_.IFunction, limit: Duration) -> cloudwatch.Alarm:
         """Watch the age of the oldest record that a consumer of the stream hasn't read."""
         age = function.metric("IteratorAge", statistic=cloudwatch.Stats.MAXIMUM, period=_MINUTE)
-        description = f"{name} is a minute behind: it fails, or the stream brings more than it can take."
-        limit = _MINUTE.to_milliseconds()
-        return self._alarm(f"{name}Behind", age, _ABOVE, limit, description, periods=5, breaching=3)
+        behind = limit.to_human_string()
+        description = f"{name} is {behind} behind: it fails, or the stream brings more than it can take."
+        milliseconds = limit.to_milliseconds()
+        return self._alarm(f"{name}Behind", age, _ABOVE, milliseconds, description, periods=5, breaching=3)
 
     def dead_letters(self, name: str, queue: sqs.IQueue) -> cloudwatch.Alarm:
         """Watch a queue that should be empty."""
@@ -74,6 +76,15 @@ class Alarms(Construct):
         refused = counted(Metric.MODELS_REFUSED, service="run_training_step", period=_FIVE_MINUTES)
         description = "The gate refused a model: the one in service stays. See the verdict of the run."
         self._alarm("ModelRefused", refused, _ABOVE, 0, description)
+
+    def model_stale(self) -> None:
+        """Watch for days on which nothing was published; rings from deployment to the first publish."""
+        published = counted(Metric.LISTS_PUBLISHED, service="run_training_step", period=_DAY)
+        description = (
+            "No lists were published for two days: see whether the nightly training starts and ends."
+        )
+        missing = cloudwatch.TreatMissingData.BREACHING
+        self._alarm("ModelStale", published, _BELOW, 1, description, periods=2, breaching=2, missing=missing)
 
     def click_rate(self, series: VariantSeries, limits: ClickRateAlarm, *, notify: bool) -> cloudwatch.Alarm:
         """Watch the hourly click-through rate of one variant, once enough was shown."""
@@ -140,6 +151,7 @@ class Alarms(Construct):
         *,
         periods: int = 1,
         breaching: int = 1,
+        missing: cloudwatch.TreatMissingData = cloudwatch.TreatMissingData.NOT_BREACHING,
         notify: bool = True,
     ) -> cloudwatch.Alarm:
         alarm = cloudwatch.Alarm(
@@ -150,7 +162,7 @@ class Alarms(Construct):
             threshold=threshold,
             evaluation_periods=periods,
             datapoints_to_alarm=breaching,
-            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+            treat_missing_data=missing,
             alarm_description=description,
         )
         if notify:

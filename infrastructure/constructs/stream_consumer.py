@@ -12,7 +12,6 @@ from aws_cdk import aws_lambda_event_sources as sources
 from constructs import Construct
 
 from infrastructure.constructs.queues import DeadLetterQueue
-from infrastructure.fields import Environment
 
 # Records that can't be processed are quarantined by the handlers, so only transient faults fail a
 # batch: it is tried for hours, but not for so long that its records leave the stream unread.
@@ -30,10 +29,12 @@ _READ: Final = (
 
 @dataclass(frozen=True, kw_only=True)
 class Batching:
-    """How many records an invocation gets, and how long it waits for them."""
+    """How many records an invocation gets, how long it waits for them, and how many run at once."""
 
     size: int
     window: Duration
+    per_shard: int
+    """Batches in flight per shard; above 1 a shard's records come in more and smaller batches."""
 
 
 class StreamConsumer(Construct):
@@ -52,7 +53,6 @@ class StreamConsumer(Construct):
         function: lambda_.Function,
         stream: kinesis.IStream,
         batching: Batching,
-        environment: Environment,
         enhanced_fan_out: bool = False,
     ) -> None:
         super().__init__(scope, construct_id)
@@ -72,7 +72,7 @@ class StreamConsumer(Construct):
             starting_position=lambda_.StartingPosition.TRIM_HORIZON,
             batch_size=batching.size,
             max_batching_window=batching.window,
-            parallelization_factor=environment.stream.parallelization_factor,
+            parallelization_factor=batching.per_shard,
             bisect_batch_on_error=True,
             report_batch_item_failures=True,
             retry_attempts=_ATTEMPTS,

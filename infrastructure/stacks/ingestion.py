@@ -110,9 +110,10 @@ class IngestionStack(AttuneStack):
             function=self.update_profiles,
             stream=self._data.stream,
             batching=Batching(
-                size=capacity.profile_batch, window=Duration.seconds(capacity.profile_window_seconds)
+                size=capacity.profile_batch,
+                window=Duration.seconds(capacity.profile_window_seconds),
+                per_shard=capacity.profile_batches_per_shard,
             ),
-            environment=self.settings,
             enhanced_fan_out=self.settings.capabilities.enhanced_fan_out,
         )
 
@@ -123,6 +124,6 @@ class IngestionStack(AttuneStack):
             "ArchiveConsumer",
             function=self.archive_events,
             stream=self._data.stream,
-            batching=Batching(size=5_000, window=window),
-            environment=self.settings,
+            # Each batch is at least one object, and training opens them all.
+            batching=Batching(size=5_000, window=window, per_shard=1),
         )

@@ -1,8 +1,10 @@
 """What on-call watches: alarms to a topic, and a dashboard."""
 
 from collections.abc import Mapping
+from typing import Final
 
-from aws_cdk import CfnOutput
+from aws_cdk import CfnOutput, Duration
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
@@ -16,6 +18,10 @@ from infrastructure.stacks.data import DataStack
 from infrastructure.stacks.ingestion import IngestionStack
 from infrastructure.stacks.serving import ServingStack
 from infrastructure.stacks.training import TrainingStack
+
+_PROFILES_BEHIND: Final = Duration.minutes(1)
+# Records wait for their batch to fill, in `prod` for two minutes, and are no later for that.
+_ARCHIVE_BEHIND: Final = Duration.minutes(5)
 
 
 class ObservabilityStack(AttuneStack):
@@ -37,7 +43,7 @@ class ObservabilityStack(AttuneStack):
         self._serving = serving
         self._training = training
         self._dead_letters = _dead_letters(data, ingestion, training)
-        self.topic = sns.Topic(self, "Alerts", enforce_ssl=True)
+        self.topic = self._topic()
         self._define_alarms(Alarms(self, "Alarms", topic=self.topic))
         dashboard = OperationsDashboard(
             self,
@@ -49,16 +55,33 @@ class ObservabilityStack(AttuneStack):
         CfnOutput(self, "AlertTopicArn", value=self.topic.topic_arn)
         CfnOutput(self, "DashboardName", value=dashboard.dashboard_name)
 
+    def _topic(self) -> sns.Topic:
+        topic = sns.Topic(self, "Alerts", enforce_ssl=True)
+        # A policy of one's own, here the one that demands TLS, replaces the topic's default, under
+        # which alarms may publish: https://repost.aws/knowledge-center/cloudwatch-receive-sns-for-alarm-trigger
+        topic.add_to_resource_policy(
+            iam.PolicyStatement(
+                sid="AllowAlarmsOfThisAccount",
+                principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+                actions=["sns:Publish"],
+                resources=[topic.topic_arn],
+                conditions={"StringEquals": {"aws:SourceAccount": self.account}},
+            )
+        )
+        return topic
+
     def _define_alarms(self, alarms: Alarms) -> None:
         outages = [
             alarms.server_errors(self._serving.api),
-            alarms.stream_behind("UpdateProfiles", self._ingestion.update_profiles),
+            alarms.stream_behind("UpdateProfiles", self._ingestion.update_profiles, _PROFILES_BEHIND),
         ]
-        alarms.stream_behind("ArchiveEvents", self._ingestion.archive_events)
+        alarms.stream_behind("ArchiveEvents", self._ingestion.archive_events, _ARCHIVE_BEHIND)
         for name, queue in self._dead_letters.items():
             alarms.dead_letters(name, queue)
         alarms.training_failed(self._training.workflow)
         alarms.model_refused()
+        if self.settings.training.nightly:
+            alarms.model_stale()
         capabilities = self.settings.capabilities
         click_rates = [
             alarms.click_rate(series, self.settings.click_rate_alarm, notify=not capabilities.composite_alarm)

@@ -1,6 +1,6 @@
 """From a request to recommendations, and from an act to a fresh list."""
 
-from aws_cdk import CfnOutput, Duration
+from aws_cdk import CfnOutput, Duration, Size
 from aws_cdk.aws_apigatewayv2 import HttpMethod
 from aws_cdk.aws_lambda_event_sources import SqsEventSource
 from constructs import Construct
@@ -92,6 +92,8 @@ class ServingStack(AttuneStack):
             },
             memory_mb=1769,
             timeout=REFRESH_TIMEOUT,
+            # A model takes about 2.5 KB an item on disk; Lambda's 512 MB would end at 200,000 items.
+            scratch=Size.gibibytes(2),
         )
         grant_items(data.table, function, "BatchGetItem", "PutItem")
         grant_objects(data.models, "models/", function, "GetObject")

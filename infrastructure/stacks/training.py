@@ -7,7 +7,7 @@ from aws_cdk import aws_scheduler as scheduler
 from aws_cdk.aws_scheduler_targets import StepFunctionsStartExecution
 from constructs import Construct
 
-from infrastructure.constructs.grants import grant_items, grant_listing, grant_objects, grant_send
+from infrastructure.constructs.grants import grant_items, grant_listing, grant_objects
 from infrastructure.constructs.layers import Layers
 from infrastructure.constructs.python_function import PythonFunction
 from infrastructure.constructs.queues import DeadLetterQueue
@@ -48,7 +48,6 @@ class TrainingStack(AttuneStack):
                 "LAKE_BUCKET": data.lake.bucket_name,
                 "MODEL_BUCKET": data.models.bucket_name,
                 "TABLE_NAME": data.table.table_name,
-                "REFRESH_QUEUE_URL": data.refresh_queue.queue_url,
             },
             memory_mb=_MEMORY_MB,
             timeout=Duration.minutes(15),
@@ -58,8 +57,7 @@ class TrainingStack(AttuneStack):
         grant_objects(data.lake, "events/", function, "GetObject")
         grant_listing(data.models, function)
         grant_objects(data.models, "", function, "GetObject", "PutObject")
-        grant_items(data.table, function, "BatchGetItem", "PutItem", "BatchWriteItem", "UpdateItem")
-        grant_send(data.refresh_queue, function)
+        grant_items(data.table, function, "BatchGetItem", "PutItem")
         return function
 
     def _schedule(self) -> None:

@@ -1,7 +1,5 @@
 """What any table must do, whoever implements it."""
 
-from datetime import timedelta
-
 import pytest
 
 from factories import NOW, event, listed
@@ -11,7 +9,7 @@ from personalization.events import Item
 from personalization.ledger import Mark
 from personalization.lists import RecommendationList
 from personalization.names import Ranker
-from personalization.ports import ActiveModel
+from personalization.ports import ActiveModel, ItemChange
 from personalization.profiles import apply
 
 KEY = keys.list_key("user-1", surface="home", ranker=Ranker.LIGHTGBM, version="v1")
@@ -23,33 +21,34 @@ class TableContract:
     def test_an_unknown_user_has_an_empty_state(self, table) -> None:
         state = table.load(["nobody"])["nobody"]
         assert state.profile.revision == 0
-        assert state.stored_mark is None
+        assert state.version is None
 
     def test_a_saved_state_is_read_back_whole(self, table) -> None:
         state = table.load(["user-1"])["user-1"]
         apply(state.profile, event("purchase", "sku-1", value=3.5))
         state.seen.add("e-1")
-        state.mark, state.refresh_due_at = Mark.of(1, "7"), NOW.timestamp() + 0.5
-        table.save("user-1", state, now=NOW)
+        state.mark, state.import_mark = Mark.of(1, "7"), Mark.of(2, "9")
+        state.refresh_due_at = NOW.timestamp() + 0.5
+        table.save("user-1", state, version="w1", now=NOW)
         again = table.load(["user-1"])["user-1"]
         assert again.profile == state.profile
         assert not again.seen.add("e-1")
-        assert (again.mark, again.stored_mark) == (Mark.of(1, "7"), Mark.of(1, "7"))
+        assert (again.mark, again.import_mark, again.version) == (Mark.of(1, "7"), Mark.of(2, "9"), "w1")
         assert again.refresh_due_at == pytest.approx(state.refresh_due_at, abs=0.001)
 
     def test_of_two_writers_who_read_the_same_state_the_second_loses(self, table) -> None:
         for number in ("1", "2"):
             first, second = table.load(["u"])["u"], table.load(["u"])["u"]
             first.mark = second.mark = Mark.of(1, number)
-            table.save("u", first, now=NOW)
+            table.save("u", first, version=f"first-{number}", now=NOW)
             with pytest.raises(Conflict):
-                table.save("u", second, now=NOW)
+                table.save("u", second, version=f"second-{number}", now=NOW)
 
     def test_a_writer_may_write_again(self, table) -> None:
         state = table.load(["u"])["u"]
         for number in ("1", "2"):
             state.mark = Mark.of(1, number)
-            table.save("u", state, now=NOW)
+            table.save("u", state, version=number, now=NOW)
         assert table.load(["u"])["u"].mark == Mark.of(1, "2")
 
     def test_more_users_than_one_call_holds_are_all_read(self, table) -> None:
@@ -57,14 +56,14 @@ class TableContract:
         for user in users:
             state = table.load([user])[user]
             state.mark = Mark.of(1, "1")
-            table.save(user, state, now=NOW)
+            table.save(user, state, version="w", now=NOW)
         states = table.load(users)
-        assert all(states[user].stored_mark == Mark.of(1, "1") for user in users)
+        assert all(states[user].version == "w" for user in users)
 
     def test_one_read_brings_profile_lists_and_model(self, table) -> None:
         state = table.load(["user-1"])["user-1"]
         apply(state.profile, event())
-        table.save("user-1", state, now=NOW)
+        table.save("user-1", state, version="w1", now=NOW)
         table.write_list(KEY, listed("a", "b"), expires_at=2_000_000_000)
         table.activate(ActiveModel(version="v1", previous="v0", published_at=5))
         absent = keys.segment_key(keys.POPULAR, version="v1")
@@ -86,12 +85,21 @@ class TableContract:
 
     def test_availability_follows_the_latest_word(self, table) -> None:
         items = [Item(item_id="a", available=False), Item(item_id="b"), Item(item_id="c", available=False)]
-        table.put([(item, NOW) for item in items])
+        assert table.put([ItemChange(item, Mark.of(1, "1")) for item in items]) == 3
         assert table.read([keys.UNAVAILABLE_ITEMS]).unavailable == {"a", "c"}
-        table.put([(Item(item_id="a"), NOW + timedelta(seconds=1))])
+        table.put([ItemChange(Item(item_id="a"), Mark.of(1, "2"))])
         assert table.read([keys.UNAVAILABLE_ITEMS]).unavailable == {"c"}
 
-    def test_an_item_may_be_written_again(self, table) -> None:
-        for _ in range(2):
-            table.put([(Item(item_id="a", title="Lamp"), NOW)])
+    def test_of_changes_in_one_batch_the_last_one_stands(self, table) -> None:
+        changes = [
+            ItemChange(Item(item_id="a", available=available), Mark.of(1, str(number)))
+            for number, available in enumerate((False, True, False))
+        ]
+        assert table.put(changes) == 3
+        assert table.read([keys.UNAVAILABLE_ITEMS]).unavailable == {"a"}
+
+    def test_a_change_that_was_overtaken_or_came_before_changes_nothing(self, table) -> None:
+        table.put([ItemChange(Item(item_id="a"), Mark.of(1, "5"))])
+        for mark in (Mark.of(1, "5"), Mark.of(1, "4"), Mark.of(0, "9")):
+            assert table.put([ItemChange(Item(item_id="a", available=False), mark)]) == 0
         assert table.read([keys.UNAVAILABLE_ITEMS]).unavailable == frozenset()

@@ -12,8 +12,9 @@ from factories import NOW, event, record
 from personalization.adapters.kinesis import KinesisEventStream, stream_epoch
 from personalization.adapters.memory import MemoryArchive, MemoryQuarantine
 from personalization.adapters.s3 import S3Archive, S3Quarantine
-from personalization.adapters.sqs import SqsRefreshQueue, refresh_requests
+from personalization.adapters.sqs import SqsRefreshQueue, refresh_request
 from personalization.archiving import archive, read_events, read_lines
+from personalization.events import encode_event
 from personalization.ports import RefreshRequest
 
 
@@ -79,6 +80,15 @@ def test_a_record_that_is_not_json_rests_in_the_lake_with_its_bytes() -> None:
     assert len(list(read_events(gzip.decompress(body).splitlines()))) == 1
 
 
+def test_line_breaks_inside_a_record_do_not_break_the_lakes_lines() -> None:
+    lake = MemoryArchive()
+    pretty = msgspec.json.format(encode_event(event()), indent=2)
+    archive([record(pretty, 1), record(event("click", "sku-2"), 2)], epoch=1, lake=lake)
+    (body,) = lake.objects.values()
+    found = read_events(gzip.decompress(body).splitlines())
+    assert [one.item_id for one in found] == ["sku-1", "sku-2"]
+
+
 def test_equal_batches_make_equal_objects() -> None:
     lakes = [MemoryArchive(), MemoryArchive()]
     for lake in lakes:
@@ -110,8 +120,7 @@ def test_refresh_requests_survive_the_queue(aws) -> None:
         for _ in range(4)
         for message in client.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
     ]
-    event_source = {"Records": [{"messageId": row["MessageId"], "body": row["Body"]} for row in received]}
-    assert set(refresh_requests(event_source).values()) == set(requests)
+    assert {refresh_request(row["Body"]) for row in received} == set(requests)
 
 
 def test_the_time_a_record_arrived_names_its_day() -> None:

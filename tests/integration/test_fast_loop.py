@@ -130,7 +130,16 @@ def test_a_catalogue_change_takes_an_item_out_of_answers(platform: Platform) -> 
 
 @pytest.mark.parametrize(
     "parameters",
-    [{"limit": "0"}, {"limit": "51"}, {"limit": "x"}, {"limit": "٣"}, {"surface": "A B"}, {"country": "DEU"}],
+    [
+        {"limit": "0"},
+        {"limit": "51"},
+        {"limit": "x"},
+        {"limit": "\u0663"},
+        {"limit": "0050999"},
+        {"limit": "0001" + "9" * 5_000},
+        {"surface": "A B"},
+        {"country": "DEU"},
+    ],
 )
 def test_a_broken_parameter_is_named(platform: Platform, parameters: dict[str, str]) -> None:
     status, problem = fetch(platform, **parameters)

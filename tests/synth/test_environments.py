@@ -27,6 +27,7 @@ STATEFUL = {
     "AWS::SecretsManager::Secret",
 }
 DATA_STACK = "data"
+LONGEST_WINDOW_SECONDS = 300  # of a mapping that reads Kinesis
 
 
 def test_an_unknown_environment_is_refused_with_the_known_ones() -> None:
@@ -107,7 +108,7 @@ def test_profiles_are_updated_within_a_second_and_failures_are_bounded(assembly:
     mapping = _mapping(assembly, "UpdateProfiles")
     stream = assembly.environment.stream
     assert mapping["MaximumBatchingWindowInSeconds"] == stream.profile_window_seconds <= 1
-    assert mapping["ParallelizationFactor"] == stream.parallelization_factor
+    assert mapping["ParallelizationFactor"] == stream.profile_batches_per_shard
     assert mapping["BatchSize"] == stream.profile_batch
     for function in ("UpdateProfiles", "ArchiveEvents"):
         mapping = _mapping(assembly, function)
@@ -116,6 +117,15 @@ def test_profiles_are_updated_within_a_second_and_failures_are_bounded(assembly:
         assert mapping["MaximumRetryAttempts"] == 200
         assert 0 < mapping["MaximumRecordAgeInSeconds"] < stream.retention_hours * 3600
         assert mapping["StartingPosition"] == "TRIM_HORIZON"
+
+
+def test_the_lake_gets_few_objects(assembly: Assembly) -> None:
+    mapping = _mapping(assembly, "ArchiveEvents")
+    assert mapping["ParallelizationFactor"] == 1
+    assert mapping["BatchSize"] == 5_000
+    assert mapping["MaximumBatchingWindowInSeconds"] == assembly.environment.stream.archive_window_seconds
+    if not assembly.environment.runs_on_this_machine:
+        assert 60 <= mapping["MaximumBatchingWindowInSeconds"] <= LONGEST_WINDOW_SECONDS
 
 
 def test_prod_updates_profiles_in_parallel_through_a_reader_of_its_own(prod: Assembly) -> None:
@@ -133,6 +143,11 @@ def test_a_refresh_starts_at_once_and_a_message_is_hidden_longer_than_it_may_tak
     queue = assembly.one("AWS::SQS::Queue", "RefreshQueue8").properties
     timeout = assembly.lambdas["refresh_recommendations"].resource.properties["Timeout"]
     assert queue["VisibilityTimeout"] >= 6 * timeout
+
+
+def test_a_refresh_has_room_for_a_model_of_half_a_million_items(assembly: Assembly) -> None:
+    scratch = assembly.lambdas["refresh_recommendations"].resource.properties["EphemeralStorage"]
+    assert scratch["Size"] * 2**20 >= 500_000 * 2_500
 
 
 def test_the_table_expires_items_and_can_be_restored(assembly: Assembly) -> None:

@@ -1,11 +1,12 @@
 """Alarms, whom they tell, and that they watch what the functions really write."""
 
 import json
+import re
 from typing import Any
 
 import pytest
 
-from personalization.names import Dimension, Metric
+from personalization.names import NAMESPACE, Dimension, Metric
 from personalization.runtime.observability import count_by
 from tests.synth.assembly import Assembly, Resource
 
@@ -23,6 +24,7 @@ ALARMS = {
     "TrainingTimedOut",
     "UpdateProfilesBehind",
 }
+ALARMS_ON_NIGHTLY_TRAINING = {"ModelStale"}
 
 
 def alarms(assembly: Assembly) -> dict[str, Resource]:
@@ -38,8 +40,10 @@ def queries(alarm: Resource) -> list[dict[str, Any]]:
 
 
 def test_what_on_call_must_know_has_an_alarm(assembly: Assembly) -> None:
-    unusual = {"UnusualTraffic"} if assembly.environment.capabilities.anomaly_detection else set()
-    assert alarms(assembly).keys() == ALARMS | unusual
+    environment = assembly.environment
+    unusual = {"UnusualTraffic"} if environment.capabilities.anomaly_detection else set()
+    nightly = ALARMS_ON_NIGHTLY_TRAINING if environment.training.nightly else set()
+    assert alarms(assembly).keys() == ALARMS | unusual | nightly
 
 
 def test_every_alarm_tells_the_topic_when_it_begins_and_ends(assembly: Assembly) -> None:
@@ -51,6 +55,47 @@ def test_every_alarm_tells_the_topic_when_it_begins_and_ends(assembly: Assembly)
         assert "Alerts" in str(alarm.properties["AlarmActions"]), name
         assert alarm.properties["OKActions"] == alarm.properties["AlarmActions"], name
         assert alarm.properties["AlarmDescription"]
+
+
+def test_cloudwatch_may_publish_to_every_topic_that_an_alarm_tells(assembly: Assembly) -> None:
+    everything = [*alarms(assembly).values(), *(alarm for _, alarm in _composites(assembly))]
+    told = {action["Ref"] for alarm in everything for action in alarm.properties.get("AlarmActions", [])}
+    account = assembly.environment.account or {"Ref": "AWS::AccountId"}
+    assert told
+    for topic in told:
+        assert {
+            "Sid": "AllowAlarmsOfThisAccount",
+            "Effect": "Allow",
+            "Principal": {"Service": "cloudwatch.amazonaws.com"},
+            "Action": "sns:Publish",
+            "Resource": {"Ref": topic},
+            "Condition": {"StringEquals": {"aws:SourceAccount": account}},
+        } in _topic_statements(assembly, topic)
+
+
+def test_a_consumer_counts_as_behind_only_after_its_batches_had_time_to_fill(assembly: Assembly) -> None:
+    stream = assembly.environment.stream
+    windows = {
+        "UpdateProfilesBehind": stream.profile_window_seconds,
+        "ArchiveEventsBehind": stream.archive_window_seconds,
+    }
+    for name, window in windows.items():
+        assert alarms(assembly)[name].properties["Threshold"] > (window + 30) * 1_000, name
+
+
+def test_two_days_without_a_publish_ring_even_when_no_training_ran(prod: Assembly) -> None:
+    alarm = alarms(prod)["ModelStale"].properties
+    assert (alarm["MetricName"], alarm["Statistic"]) == (Metric.LISTS_PUBLISHED, "Sum")
+    assert alarm["Dimensions"] == [{"Name": Dimension.SERVICE, "Value": "run_training_step"}]
+    assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("LessThanThreshold", 1)
+    assert (alarm["Period"], alarm["EvaluationPeriods"], alarm["DatapointsToAlarm"]) == (86_400, 2, 2)
+    assert alarm["TreatMissingData"] == "breaching"
+
+
+def test_what_is_watched_is_a_metric_that_the_functions_know(assembly: Assembly) -> None:
+    watched = _own_metrics(assembly)
+    assert {Metric.CLICKS, Metric.MODEL_NDCG} <= watched
+    assert watched <= set(Metric)
 
 
 def test_in_prod_a_low_click_rate_is_told_only_while_no_outage_explains_it(prod: Assembly) -> None:
@@ -127,6 +172,29 @@ def test_the_dashboard_shows_every_part_of_the_books(assembly: Assembly) -> None
 
 def _composites(assembly: Assembly) -> list[tuple[str, Resource]]:
     return [(found.logical_id, found) for found in assembly.of_type("AWS::CloudWatch::CompositeAlarm")]
+
+
+def _topic_statements(assembly: Assembly, topic: str) -> list[dict[str, Any]]:
+    return [
+        statement
+        for policy in assembly.of_type("AWS::SNS::TopicPolicy")
+        if {"Ref": topic} in policy.properties["Topics"]
+        for statement in policy.properties["PolicyDocument"]["Statement"]
+    ]
+
+
+def _own_metrics(assembly: Assembly) -> set[str]:
+    """Names of the custom metrics in alarms and on the dashboard."""
+    watching = assembly.of_type("AWS::CloudWatch::Alarm")
+    plain = [alarm.properties for alarm in watching if "MetricName" in alarm.properties]
+    math = [query["MetricStat"]["Metric"] for alarm in watching for query in _stats(alarm)]
+    in_alarms = {metric["MetricName"] for metric in plain + math if metric["Namespace"] == NAMESPACE}
+    body = str(assembly.one("AWS::CloudWatch::Dashboard").properties["DashboardBody"])
+    return in_alarms | set(re.findall(rf'"{NAMESPACE}","(\w+)"', body))
+
+
+def _stats(alarm: Resource) -> list[dict[str, Any]]:
+    return [query for query in alarm.properties.get("Metrics", []) if "MetricStat" in query]
 
 
 def _notified_by_composite(assembly: Assembly, name: str) -> bool:

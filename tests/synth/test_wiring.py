@@ -68,10 +68,7 @@ ALLOWED = {
         ("s3:GetObject", "models/*"),
         ("s3:PutObject", "models/*"),
         ("dynamodb:BatchGetItem", "table"),
-        ("dynamodb:BatchWriteItem", "table"),
         ("dynamodb:PutItem", "table"),
-        ("dynamodb:UpdateItem", "table"),
-        ("sqs:SendMessage", "refresh queue"),
     },
 }
 LAYERS = {

@@ -3,8 +3,12 @@
 import gzip
 import json
 from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
 
+import boto3
 import pytest
+from moto import mock_aws
 
 from factories import client_event, event, record
 from personalization.adapters.memory import MemoryArchive, MemoryQuarantine, MemoryRefreshQueue, MemoryTable
@@ -14,8 +18,8 @@ from personalization.identity import user_key
 from personalization.ports import UserState
 from personalization.profile_encoding import decode
 from personalization.profiles import Profile
-from personalization.projection import Projector
-from training.bulk_import import Importer, ImportReport
+from personalization.projection import Projection, Projector
+from training.bulk_import import Importer, ImportReport, claim_number, digest_of
 
 ANN = user_key(b"secret", "ann")
 ARRIVED_AT = datetime(2026, 3, 1, tzinfo=UTC)
@@ -47,11 +51,12 @@ class World:
             number=number,
             arrived_at=ARRIVED_AT,
             is_bot=lambda agent: "bot" in agent,
+            new_id=lambda: uuid4().hex,
         )
 
     @property
     def profile(self) -> Profile:
-        return decode(self.table.states[ANN][0])
+        return decode(self.table.states[ANN].data)
 
     @property
     def archived(self) -> list[str]:
@@ -87,11 +92,11 @@ def test_importing_twice_changes_nothing() -> None:
 
 def test_an_import_that_broke_off_goes_on_where_it_was() -> None:
     class Breaking(MemoryTable):
-        def save(self, user_key: str, state: UserState, *, now: datetime) -> None:
+        def save(self, user_key: str, state: UserState, *, version: str, now: datetime) -> None:
             if user_key != ANN and not self.items:
-                self.items["broken"] = ()
+                self.items["broken"] = None
                 raise Conflict("gone")
-            super().save(user_key, state, now=now)
+            super().save(user_key, state, version=version, now=now)
 
     world = World(Breaking())
     log = [*lines(1, 2), json.dumps(client_event(user_id="bob", event_id="b")).encode()]
@@ -119,9 +124,7 @@ def test_broken_lines_and_bots_are_counted_and_the_rest_goes_in() -> None:
     assert report.read == 5
 
 
-def test_live_events_come_after_every_import() -> None:
-    world = World()
-    world.load(*lines(1, 2), number=999)
+def live(world: World, *items: str) -> Projection:
     projector = Projector(
         profiles=world.table,
         catalog=world.table,
@@ -130,10 +133,31 @@ def test_live_events_come_after_every_import() -> None:
         token_secret=b"",
         epoch=1_767_225_600,
         clock=lambda: ARRIVED_AT,
+        new_id=lambda: uuid4().hex,
     )
-    result = projector.project([record(event("click", "live", user_key=ANN), 1)])
-    assert result.outcomes == {"applied": 1}
-    assert world.profile.revision == 3
+    return projector.project([record(event("click", item, user_key=ANN), 1) for item in items])
+
+
+def test_history_may_come_before_and_after_the_first_live_event() -> None:
+    world = World()
+    world.load(*lines(1, 2), number=1)
+    assert live(world, "live").outcomes == {"applied": 1}
+    assert world.load(*lines(1, 2), number=1).outcomes == {"passed_over": 2}
+    assert world.load(*lines(3), number=2).outcomes == {"applied": 1}
+    assert world.profile.revision == 4
+
+
+def test_a_number_belongs_to_its_files(tmp_path: Path) -> None:
+    first, second = tmp_path / "a", tmp_path / "b"
+    first.write_text("1")
+    second.write_text("2")
+    with mock_aws():
+        client = boto3.client("s3")
+        client.create_bucket(Bucket="lake")
+        assert claim_number(client, "lake", 1, digest_of([first]))
+        assert claim_number(client, "lake", 1, digest_of([first]))
+        assert not claim_number(client, "lake", 1, digest_of([second]))
+        assert claim_number(client, "lake", 2, digest_of([second]))
 
 
 def test_the_catalogue_goes_to_table_and_lake() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from factories import NOW, client_event
 from personalization.errors import InvalidEvent
-from personalization.events import Event, accept, decode_client_event, decode_event, encode_event
+from personalization.events import Event, accept, decode_client_event, decode_event, decode_item, encode_event
 
 
 def accepted(body: dict[str, object], **arguments: object) -> Event:
@@ -55,6 +55,11 @@ def test_a_clock_a_little_ahead_is_set_back_to_arrival() -> None:
         ({"occurred_at": "1989-12-31T00:00:00Z"}, "occurred_too_early"),
         ({"occurred_at": "2026-01-15T12:00:00"}, "invalid_field"),
         ({"occurred_at": 12}, "invalid_field"),
+        ({"occurred_at": "0001-01-01T00:00:00+10:00"}, "occurred_too_early"),
+        ({"occurred_at": "9999-12-31T23:59:59-10:00"}, "occurred_in_future"),
+        ({"user_id": "ann\n"}, "invalid_field"),
+        ({"surface": "home\n"}, "invalid_field"),
+        ({"item_id": "\U0001f600" * 40}, "invalid_field"),
         ({"event_type": "teleport"}, "invalid_field"),
         ({"event_type": "item_upserted"}, "forbidden_type"),
         ({"user_id": ""}, "invalid_field"),
@@ -94,3 +99,19 @@ def test_an_oversized_event_is_refused_before_it_is_parsed() -> None:
 def test_an_event_may_be_as_late_as_it_likes_and_still_be_accepted() -> None:
     old = (NOW - timedelta(days=900)).isoformat()
     assert accepted(client_event(occurred_at=old)).received_at == NOW
+
+
+def test_an_event_at_the_size_limit_can_be_read_back() -> None:
+    quoted = client_event(recommendation_id='"' * 1_000, context={"referrer": "r" * 250})
+    start = json.dumps(quoted | {"unknown": ""}).encode()[:-2]
+    padded = start + b"x" * (32 * 1024 - len(start) - 2) + b'"}'
+    event = accept(decode_client_event(padded), user_key="key", received_at=NOW)
+    assert decode_event(encode_event(event)) == event
+
+
+@pytest.mark.parametrize(
+    "change", [{"published_at": "0001-01-01T00:00:00+10:00"}, {"item_id": "\U0001f600" * 40}, {"price": -1}]
+)
+def test_a_broken_item_is_refused(change: dict[str, object]) -> None:
+    with pytest.raises(InvalidEvent, match="invalid_field"):
+        decode_item(json.dumps({"item_id": "a"} | change).encode())

@@ -2,10 +2,16 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from uuid import uuid4
 
 from factories import NOW, event, record
-from personalization.adapters.memory import MemoryQuarantine, MemoryRefreshQueue, MemoryTable
-from personalization.errors import Conflict, Unavailable
+from personalization.adapters.memory import (
+    MemoryQuarantine,
+    MemoryRefreshQueue,
+    MemoryTable,
+    StoredState,
+)
+from personalization.errors import Conflict, InvalidInput, Unavailable
 from personalization.events import Item, upsert_item
 from personalization.ports import RefreshRequest, StreamRecord, UserState
 from personalization.profile_encoding import decode
@@ -32,11 +38,12 @@ class World:
             token_secret=b"secret",
             epoch=self.epoch,
             clock=lambda: self.now,
+            new_id=lambda: uuid4().hex,
         )
         return projector.project(records)
 
     def profile(self, user_key: str = "user-1") -> Profile:
-        return decode(self.table.states[user_key][0])
+        return decode(self.table.states[user_key].data)
 
 
 def clicks(count: int, start: int = 1) -> list[StreamRecord]:
@@ -109,11 +116,11 @@ def test_a_lost_race_is_read_again_and_folded_again() -> None:
     class Raced(MemoryTable):
         raced = False
 
-        def save(self, user_key: str, state: UserState, *, now: datetime) -> None:
+        def save(self, user_key: str, state: UserState, *, version: str, now: datetime) -> None:
             if not self.raced:
                 self.raced = True
                 World(table=self).project(record(event("view", "other"), 1))
-            super().save(user_key, state, now=now)
+            super().save(user_key, state, version=version, now=now)
 
     world = World(table=Raced())
     result = world.project(record(event("view", "other"), 1), record(event("view", "mine"), 2))
@@ -123,10 +130,10 @@ def test_a_lost_race_is_read_again_and_folded_again() -> None:
 
 def test_a_user_who_cannot_be_written_is_retried_without_holding_up_others() -> None:
     class Stubborn(MemoryTable):
-        def save(self, user_key: str, state: UserState, *, now: datetime) -> None:
+        def save(self, user_key: str, state: UserState, *, version: str, now: datetime) -> None:
             if user_key == "user-1":
-                raise Conflict("mark")
-            super().save(user_key, state, now=now)
+                raise Conflict("version")
+            super().save(user_key, state, version=version, now=now)
 
     world = World(table=Stubborn())
     result = world.project(record(event(), 7), record(event(user_key="user-2"), 8))
@@ -159,4 +166,51 @@ def test_an_item_is_written_and_its_availability_noted() -> None:
     back = Item(item_id="sku-1", title="Lamp")
     world.project(record(upsert_item(back, event_id="i2", received_at=NOW + timedelta(seconds=5)), 2))
     assert world.table.unavailable == set()
-    assert world.table.items["sku-1"][0] == back
+    assert world.table.items["sku-1"].item == back
+
+
+def test_a_write_whose_answer_got_lost_counts_and_refreshes_once() -> None:
+    class Forgetful(MemoryTable):
+        forgot = False
+
+        def save(self, user_key: str, state: UserState, *, version: str, now: datetime) -> None:
+            super().save(user_key, state, version=version, now=now)
+            if not self.forgot:
+                self.forgot = True
+                raise Conflict("the retry met its own write")
+
+    world = World(table=Forgetful())
+    assert world.project(*clicks(2)).outcomes == {"applied": 2}
+    assert len(world.refreshes.requests) == 1
+
+
+def test_a_profile_that_cannot_be_read_costs_only_its_own_user() -> None:
+    world = World()
+    world.table.states["user-1"] = StoredState(b"damaged")
+    result = world.project(record(event(), 1), record(event(user_key="user-2"), 2))
+    assert result.failed == []
+    assert result.outcomes == {"quarantined": 1, "applied": 1}
+    assert "can't be read" in world.quarantine.records["1"][1]
+
+
+def test_an_item_counts_once_however_often_its_batch_is_sent() -> None:
+    world = World()
+    changes = [
+        record(upsert_item(Item(item_id="sku-1", price=price), event_id="i", received_at=NOW), number)
+        for number, price in enumerate((1.0, 2.0), 1)
+    ]
+    assert world.project(*changes).outcomes["applied"] == 2
+    assert world.project(*changes).outcomes["applied"] == 0
+    assert world.table.items["sku-1"].item.price == 2.0
+
+
+def test_a_full_catalogue_sets_items_aside_and_goes_on_with_users() -> None:
+    class Full(MemoryTable):
+        def put(self, changes) -> int:
+            raise InvalidInput("catalog_full", "no room")
+
+    world = World(table=Full())
+    item = upsert_item(Item(item_id="sku-1", available=False), event_id="i", received_at=NOW)
+    result = world.project(record(item, 1), record(event(), 2))
+    assert result.outcomes == {"applied": 1, "quarantined": 1}
+    assert result.failed == []

@@ -9,10 +9,9 @@ import pytest
 
 from factories import NOW, event, listed
 from personalization import keys
-from personalization.adapters.memory import MemoryRefreshQueue, MemoryTable
+from personalization.adapters.memory import MemoryRefreshQueue, MemoryTable, StoredState
 from personalization.experiments import packaged_definitions
 from personalization.keys import Key
-from personalization.ledger import Mark
 from personalization.lists import encode_list
 from personalization.names import Source
 from personalization.ports import ActiveModel, RefreshRequest, Snapshot
@@ -69,7 +68,7 @@ class Shop:
         profile = Profile()
         for kind, item in acts:
             apply(profile, event(kind, item))
-        self.table.states["user-1"] = (encode(profile), b"", Mark.of(1, "1"), 0.0)
+        self.table.states["user-1"] = StoredState(encode(profile))
 
     def ask(self, query: Query = QUERY) -> Recommendations:
         return self.recommender.recommend(query)
@@ -97,7 +96,7 @@ def test_a_list_older_than_the_latest_act_is_served_and_a_refresh_queued() -> No
 
 def test_bought_disliked_excluded_and_unavailable_items_are_left_out() -> None:
     shop = Shop().publish(popular=["p"])
-    shop.own_list("bought", "rated", "disliked", "excluded", "gone", "a", "b", revision=9)
+    shop.own_list("bought", "rated", "disliked", "excluded", "gone", "a", "b", revision=3)
     shop.acts(("purchase", "bought"), ("rating", "rated"), ("dislike", "disliked"))
     shop.table.unavailable = {"gone"}
     assert shown(shop.ask(replace(QUERY, exclude=frozenset({"excluded"})))) == ["a", "b"]
@@ -166,3 +165,16 @@ def test_shared_lists_leave_out_what_is_not_available() -> None:
     assert [item.item_id for item in items] == ["a", "b"]
     assert version == "v1"
     assert msgspec.to_builtins(items[0]) == {"item_id": "a", "score": 1.0}
+
+
+def test_however_many_segments_there_are_a_switch_reaches_them_all_and_memory_stays_bounded() -> None:
+    shop = Shop().publish(popular=["old"])
+    for number in range(300):
+        shop.ask(replace(QUERY, device=f"device-{number}"))
+    shop.publish(version="v2", popular=["new"])
+    shop.now += timedelta(seconds=CACHE_SECONDS)
+    shop.ask()
+    assert shown(shop.ask(replace(QUERY, device="device-7"))) == ["new"]
+    shop.now += timedelta(seconds=CACHE_SECONDS)
+    shop.ask()
+    assert len(shop.recommender.shared.lists) < 100

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import boto3
+import msgspec
 
 from personalization.adapters.dynamodb import DynamoListStore
 from personalization.adapters.s3 import S3Archive
@@ -25,7 +26,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         lists=DynamoListStore(boto3.client("dynamodb"), job.options.table),
         now=job.now,
     )
-    publisher.publish(model, metadata.version, read_lists(job.folders.input("lists")))
+    written = publisher.publish(model, metadata.version, read_lists(job.folders.input("lists")))
+    (job.folders.output("published") / "published.json").write_bytes(msgspec.json.encode({"lists": written}))
     return 0
 
 

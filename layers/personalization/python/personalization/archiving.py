@@ -58,6 +58,8 @@ def pack(lines: Iterable[LakeLine]) -> bytes:
 def _line(record: StreamRecord) -> LakeLine:
     try:
         event = _json.decode(record.data)
+        if b"\n" in record.data or b"\r" in record.data:
+            event = msgspec.Raw(msgspec.json.format(event, indent=-1))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return LakeLine(record.sequence_number, record.arrived_at, raw=record.data)
     return LakeLine(record.sequence_number, record.arrived_at, event=event)

@@ -4,6 +4,7 @@ AttuneError
 ├── InvalidInput            the caller's fault; carries a stable code        -> 4xx, or quarantine
 │   ├── InvalidEvent
 │   └── InvalidToken
+├── CorruptData             stored data that can't be read                   -> set aside, or do without
 ├── Conflict                somebody else wrote first                        -> read again, retry
 ├── Unavailable             a dependency is throttled or down                -> retry, or fall back
 └── ModelError              a model folder is missing, partial or of another version
@@ -37,6 +38,10 @@ class InvalidEvent(InvalidInput):
 
 class InvalidToken(InvalidInput):
     """A `recommendation_id` that is malformed, forged, expired or somebody else's."""
+
+
+class CorruptData(AttuneError):
+    """What Attune itself stored can't be read: damaged, or written by a later version."""
 
 
 class Conflict(AttuneError):

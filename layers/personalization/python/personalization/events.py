@@ -17,13 +17,17 @@ from personalization.errors import InvalidEvent
 
 MAX_BATCH_EVENTS: Final = 500
 MAX_EVENT_BYTES: Final = 32 * 1024
+MAX_STORED_BYTES: Final = 4 * MAX_EVENT_BYTES
+"""Room for what the canonical form adds, and for what JSON may escape."""
+MAX_ID_BYTES: Final = 128
 MAX_BODY_BYTES: Final = 5 * 1024 * 1024
 MAX_CLOCK_SKEW: Final = timedelta(minutes=5)
 EARLIEST: Final = datetime(1990, 1, 1, tzinfo=UTC)
+LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
 
-Identifier = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Identifier = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+\Z")]
 Label = Annotated[str, Meta(min_length=1, max_length=64)]
-SurfaceName = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,32}$")]
+SurfaceName = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,32}\Z")]
 Instant = Annotated[datetime, Meta(tz=True)]
 
 
@@ -92,7 +96,7 @@ class Context(Struct, kw_only=True, omit_defaults=True, frozen=True):
     """Circumstances of an event; unknown keys are dropped."""
 
     device: Label | None = None
-    country: Annotated[str, Meta(pattern=r"^[A-Za-z]{2}$")] | None = None
+    country: Annotated[str, Meta(pattern=r"^[A-Za-z]{2}\Z")] | None = None
     language: Label | None = None
     referrer: Annotated[str, Meta(max_length=256)] | None = None
     user_agent: Annotated[str, Meta(max_length=512)] | None = None
@@ -159,12 +163,16 @@ def decode_client_event(raw: bytes | msgspec.Raw) -> ClientEvent:
 
 def decode_item(raw: bytes | msgspec.Raw) -> Item:
     """Parse one catalogue item; raises as `decode_client_event` does."""
-    return _decode(_item_decoder, raw)
+    item = _decode(_item_decoder, raw)
+    _check_id_bytes(item.item_id)
+    if item.published_at is not None and not EARLIEST <= item.published_at <= LATEST:
+        raise InvalidEvent("invalid_field", "published_at lies between 1990 and 2200 - at `$.published_at`")
+    return item
 
 
 def decode_event(raw: bytes | msgspec.Raw) -> Event:
     """Parse one canonical event of the stream or the lake; raises as `decode_client_event` does."""
-    return _decode(_event_decoder, raw)
+    return _decode(_event_decoder, raw, MAX_STORED_BYTES)
 
 
 def encode_event(event: Event) -> bytes:
@@ -172,9 +180,9 @@ def encode_event(event: Event) -> bytes:
     return _encoder.encode(event)
 
 
-def _decode[T](decoder: msgspec.json.Decoder[T], raw: bytes | msgspec.Raw) -> T:
-    if memoryview(raw).nbytes > MAX_EVENT_BYTES:
-        raise InvalidEvent("too_large", f"the event is larger than {MAX_EVENT_BYTES} bytes")
+def _decode[T](decoder: msgspec.json.Decoder[T], raw: bytes | msgspec.Raw, limit: int = MAX_EVENT_BYTES) -> T:
+    if memoryview(raw).nbytes > limit:
+        raise InvalidEvent("too_large", f"the event is larger than {limit} bytes")
     try:
         return decoder.decode(raw)
     except msgspec.ValidationError as error:
@@ -201,11 +209,11 @@ def accept(
         `occurred_too_early`.
     """
     _check_fields(event)
-    occurred_at = event.occurred_at.astimezone(UTC)
-    if occurred_at > received_at + MAX_CLOCK_SKEW:
+    if event.occurred_at > received_at + MAX_CLOCK_SKEW:
         raise InvalidEvent("occurred_in_future", "occurred_at lies more than 5 minutes in the future")
-    if occurred_at < EARLIEST:
+    if event.occurred_at < EARLIEST:
         raise InvalidEvent("occurred_too_early", "occurred_at lies before 1990")
+    occurred_at = event.occurred_at.astimezone(UTC)
     context = event.context
     bot = context.user_agent is not None and is_bot(context.user_agent)
     if context.user_agent is not None:
@@ -235,6 +243,8 @@ def _check_fields(event: ClientEvent) -> None:
         raise _field_error(kind, "item_ids", event.item_ids is None)
     if (event.item_id is not None) != (kind in ABOUT_AN_ITEM):
         raise _field_error(kind, "item_id", event.item_id is None)
+    for item_id in event.item_ids or (event.item_id or "",):
+        _check_id_bytes(item_id)
     if event.value is None and kind in NEEDS_VALUE:
         raise _field_error(kind, "value", missing=True)
     if event.consent is None and kind is EventType.CONSENT_CHANGED:
@@ -243,6 +253,12 @@ def _check_fields(event: ClientEvent) -> None:
         raise _field_error(kind, "attributes", missing=True)
     if kind is EventType.RATING and event.value is not None and event.value > 10:
         raise InvalidEvent("invalid_field", "a rating's value lies between 0 and 10 - at `$.value`")
+
+
+def _check_id_bytes(item_id: str) -> None:
+    """Bound an id in bytes, too: profiles hold dozens of them."""
+    if not item_id.isascii() and len(item_id.encode()) > MAX_ID_BYTES:
+        raise InvalidEvent("invalid_field", f"an item id has at most {MAX_ID_BYTES} bytes in UTF-8")
 
 
 def _field_error(kind: EventType, field: str, missing: bool) -> InvalidEvent:

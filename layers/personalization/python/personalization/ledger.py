@@ -18,7 +18,7 @@ _SEQUENCE_DIGITS: Final = 56
 
 
 class SeenIds:
-    """The last `WINDOW` event ids of a user, as 8-byte hashes in order of arrival.
+    """The last `WINDOW` ids of a user, of events and of attributions, as 8-byte hashes in order of arrival.
 
     >>> seen = SeenIds()
     >>> seen.add("e1"), seen.add("e1")

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta, Struct
 
-from personalization.errors import InvalidInput
+from personalization.errors import CorruptData
 from personalization.names import Ranker
 from personalization.profiles import Profile, item_hash
 
@@ -62,13 +62,13 @@ def decode_list(data: bytes) -> RecommendationList:
 
     Raises
     ------
-    InvalidInput
-        `invalid_list`.
+    CorruptData
+        Not a list.
     """
     try:
         return _decoder.decode(data)
     except msgspec.DecodeError as error:
-        raise InvalidInput("invalid_list", str(error)) from None
+        raise CorruptData(str(error)) from None
 
 
 def choose(

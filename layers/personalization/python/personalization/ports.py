@@ -14,14 +14,35 @@ from personalization.profiles import Profile
 
 @dataclass(slots=True)
 class UserState:
-    """A profile with its write bookkeeping; `stored_mark` is None until the first write."""
+    """A profile with its write bookkeeping.
+
+    Attributes
+    ----------
+    mark, import_mark
+        How far the stream, and imports, were read for the user.
+    refresh_due_at
+        Seconds since 1970 of the last refresh that was queued.
+    version
+        Id of the write that is stored; None before the first one.
+    unreadable
+        Why the stored profile can't be read; None for any other.
+    """
 
     profile: Profile = field(default_factory=Profile)
     seen: SeenIds = field(default_factory=SeenIds)
     mark: Mark = field(default_factory=Mark)
-    stored_mark: Mark | None = None
+    import_mark: Mark = field(default_factory=Mark)
     refresh_due_at: float = 0.0
-    """Seconds since 1970 of the last refresh that was queued."""
+    version: str | None = None
+    unreadable: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ItemChange:
+    """A new version of a catalogue item, and its place in the stream or in an import."""
+
+    item: Item
+    mark: Mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,18 +98,30 @@ class ProfileStore(Protocol):
         """Read the state of each user; a user without one gets an empty state."""
         ...
 
-    def save(self, user_key: str, state: UserState, *, now: datetime) -> None:
-        """Write a state if the stored mark is still the one that was read; else raise `Conflict`."""
+    def save(self, user_key: str, state: UserState, *, version: str, now: datetime) -> None:
+        """Write a state under a new version id if the stored version is the one that was read.
+
+        Raises
+        ------
+        Conflict
+            Another version is stored. It may be this very one, if the answer to a first try got lost.
+        """
         ...
 
 
 class Catalog(Protocol):
     """Catalogue items and their availability."""
 
-    def put(self, items: Sequence[tuple[Item, datetime]]) -> None:
-        """Write items, each with the time of its change, unless a later version is stored.
+    def put(self, changes: Sequence[ItemChange]) -> int:
+        """Apply changes in order, but for those at or before an item's stored mark; return how many.
 
-        Also keeps the set of unavailable items. Cost: a write an item and two a call.
+        Also keeps the set of unavailable items. Cost: a read per 100 items, a write an item, and one or two
+        more where availability changes.
+
+        Raises
+        ------
+        InvalidInput
+            `catalog_full`: the set of unavailable items has no room.
         """
         ...
 
@@ -101,7 +134,10 @@ class ListStore(Protocol):
         ...
 
     def write_list(self, key: Key, recommendations: RecommendationList, *, expires_at: int) -> bool:
-        """Write a list unless a stored one is of a later revision; return whether it was written."""
+        """Write a list unless the stored one is fresher; return whether it was written.
+
+        Fresher is a list of a later revision that was built no earlier.
+        """
         ...
 
     def activate(self, model: ActiveModel) -> None:

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from personalization.errors import InvalidInput
+from personalization.errors import CorruptData
 from personalization.profiles import KINDS, Profile, latest
 
 FORMAT_VERSION: Final = 1
@@ -66,15 +66,15 @@ def decode(data: bytes) -> Profile:
 
     Raises
     ------
-    InvalidInput
-        `invalid_profile`: not a profile, or of an unknown format version.
+    CorruptData
+        Not a profile, or of an unknown format version.
     """
     try:
         stored = _decoder.decode(data)
     except msgspec.DecodeError as error:
-        raise InvalidInput("invalid_profile", str(error)) from None
+        raise CorruptData(str(error)) from None
     if stored.version != FORMAT_VERSION:
-        raise InvalidInput("invalid_profile", f"unknown profile format {stored.version}")
+        raise CorruptData(f"unknown profile format {stored.version}")
     return Profile(
         first_at=stored.first_at,
         last_at=stored.last_at,

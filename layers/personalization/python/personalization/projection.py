@@ -8,6 +8,7 @@ later records wait, because a mark that overtakes a failed record would lose it.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -18,6 +19,7 @@ from personalization.events import DELIBERATE, Event, decode_event
 from personalization.ledger import Mark
 from personalization.ports import (
     Catalog,
+    ItemChange,
     ProfileStore,
     Quarantine,
     RefreshQueue,
@@ -29,6 +31,7 @@ from personalization.profiles import Outcome, apply
 
 REFRESH_INTERVAL: Final = timedelta(seconds=2)
 _WRITE_ATTEMPTS: Final = 3
+_WRITERS: Final = 8
 _BOOK: Final = {
     Outcome.APPLIED: "applied",
     Outcome.DUPLICATE: "duplicate",
@@ -83,6 +86,8 @@ class Projector:
         The stream's creation time, in seconds since 1970.
     token_secret
         Key that signed the recommendation ids.
+    new_id
+        Makes the id of each write, by which a writer knows its own.
     """
 
     profiles: ProfileStore
@@ -92,18 +97,27 @@ class Projector:
     token_secret: bytes
     epoch: int
     clock: Callable[[], datetime]
+    new_id: Callable[[], str]
 
     def project(self, records: Sequence[StreamRecord]) -> Projection:
-        """Apply a batch. Cost: one read per 100 users, one write a user, one queue call per 10 refreshes."""
+        """Apply a batch. Cost: one read per 100 users, one write a user, one queue call per 10 refreshes.
+
+        Users are written side by side; what each did is counted when all are done.
+        """
         result = Projection()
         users, items = self._parse(records, result)
         states = self.profiles.load(users)
+        for user_key in [user for user in users if states[user].unreadable]:
+            for record, _ in users.pop(user_key):
+                self._set_aside(record, f"the profile can't be read: {states[user_key].unreadable}", result)
         requests: dict[RefreshRequest, int] = {}
-        for user_key, events in users.items():
-            try:
-                requests |= self._apply(user_key, states[user_key], events, result)
-            except (Conflict, Unavailable):
-                result.failed.append(events[0][0].sequence_number)
+        with ThreadPoolExecutor(_WRITERS) as pool:
+            folds = pool.map(lambda user: self._apply(user, states[user], users[user]), users)
+            for (user_key, events), fold in zip(users.items(), folds, strict=True):
+                if fold is None:
+                    result.failed.append(events[0][0].sequence_number)
+                else:
+                    requests |= _count(user_key, fold, result)
         self._put_items(items, result)
         self._request(requests, result)
         return result
@@ -139,28 +153,26 @@ class Projector:
             return False
         return True
 
-    def _apply(
-        self, user_key: str, state: UserState, events: _Events, result: Projection
-    ) -> dict[RefreshRequest, int]:
-        """Fold a user's events and write once; on a conflict read again and fold again."""
-        for attempt in range(_WRITE_ATTEMPTS):
+    def _apply(self, user_key: str, state: UserState, events: _Events) -> _Fold | None:
+        """Fold a user's events and write once; on a conflict read again and fold again.
+
+        Returns what was done, or None if the user's events must be sent again.
+        """
+        for _ in range(_WRITE_ATTEMPTS):
             fold = self._fold(state, events)
             if not fold.handled:
-                return {}
+                return fold
+            version = self.new_id()
             try:
-                self.profiles.save(user_key, fold.state, now=self.clock())
+                self.profiles.save(user_key, fold.state, version=version, now=self.clock())
             except Conflict:
-                if attempt + 1 == _WRITE_ATTEMPTS:
-                    raise
                 state = self.profiles.load([user_key])[user_key]
-                continue
-            result.outcomes.update(fold.outcomes)
-            result.attributions.update(fold.attributions)
-            result.newest = max(filter(None, (result.newest, fold.newest)))
-            if fold.delay_seconds is None:
-                return {}
-            return {RefreshRequest(user_key): fold.delay_seconds}
-        return {}
+                if state.version != version:
+                    continue
+            except Unavailable:
+                return None
+            return fold
+        return None
 
     def _fold(self, state: UserState, events: _Events) -> _Fold:
         fold = _Fold(state)
@@ -176,7 +188,7 @@ class Projector:
             fold.outcomes[_BOOK[outcome]] += 1
             if outcome is Outcome.APPLIED:
                 deliberate |= event.event_type in DELIBERATE
-                fold.attributions.update(attribute(event, self.token_secret))
+                fold.attributions.update(attribute(event, self.token_secret, state.seen))
         if deliberate:
             fold.delay_seconds = self._claim_refresh(state)
         return fold
@@ -194,14 +206,18 @@ class Projector:
         return 0
 
     def _put_items(self, items: _Events, result: Projection) -> None:
-        if not items:
-            return
+        changes = [
+            ItemChange(event.item, Mark.of(self.epoch, record.sequence_number))
+            for record, event in items
+            if event.item
+        ]
         try:
-            self.catalog.put([(event.item, event.occurred_at) for _, event in items if event.item])
+            result.outcomes["applied"] += self.catalog.put(changes) if changes else 0
         except Unavailable:
             result.failed.append(items[0][0].sequence_number)
-        else:
-            result.outcomes["applied"] += len(items)
+        except InvalidInput as error:
+            for record, _ in items:
+                self._set_aside(record, str(error), result)
 
     def _request(self, requests: dict[RefreshRequest, int], result: Projection) -> None:
         """Queue refreshes; a lost one is made up for by the next read, which sees an old list."""
@@ -209,3 +225,11 @@ class Projector:
             self.refreshes.send(requests)
         except Unavailable:
             result.outcomes["refresh_lost"] += len(requests)
+
+
+def _count(user_key: str, fold: _Fold, result: Projection) -> dict[RefreshRequest, int]:
+    """Add what one user's write did; return the refresh it asks for."""
+    result.outcomes.update(fold.outcomes)
+    result.attributions.update(fold.attributions)
+    result.newest = max(filter(None, (result.newest, fold.newest)), default=None)
+    return {} if fold.delay_seconds is None else {RefreshRequest(user_key): fold.delay_seconds}

@@ -50,6 +50,6 @@ def parse_query(
 def parse_limit(values: Mapping[str, str]) -> int:
     """Check `limit`; raises `InvalidInput` as `parse_query` does."""
     text = values.get("limit", str(DEFAULT_LIMIT))
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:4]) <= MAX_LIMIT):
+    if not (text.isascii() and text.isdigit() and len(text) <= 2 and 1 <= int(text) <= MAX_LIMIT):
         raise InvalidInput("invalid_parameter", f"limit is a whole number from 1 to {MAX_LIMIT}")
     return int(text)

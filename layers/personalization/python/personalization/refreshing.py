@@ -66,7 +66,7 @@ class Refresher:
         written = 0
         for key, ranker in wanted.items():
             known = stored.get(key)
-            if known is None or known.revision < profile.revision:
+            if known is None or known.revision != profile.revision:
                 fresh = build_list(
                     self.model(active.version),
                     profile,

@@ -75,8 +75,9 @@ class SharedLists:
     def wanted(self, segments: list[str], now: float) -> list[Key]:
         """Keys to read along: all of it when the copy is old, else only segments never looked up."""
         if now - self.read_at >= CACHE_SECONDS:
-            kept = self.lists if len(self.lists) < MAX_CACHED_SEGMENTS else {}
-            names = {*kept, *segments}
+            if len(self.lists) >= MAX_CACHED_SEGMENTS:
+                self.lists = {}
+            names = {*self.lists, *segments}
             return [keys.ACTIVE_MODEL, keys.UNAVAILABLE_ITEMS, *self._list_keys(names)]
         return self._list_keys({name for name in segments if name not in self.lists})
 
@@ -137,7 +138,7 @@ class Recommender:
         own = snapshot.lists.get(own_key) if own_key else None
         profile = snapshot.profile
         revision = profile.revision if profile else 0
-        fresh = own is not None and own.revision >= revision
+        fresh = own is not None and own.revision == revision
         if self.shared.active and revision and not fresh:
             self._ask_for_refresh(query)
         found, source = self._pick(query, snapshot, own, fresh)

@@ -5,7 +5,7 @@ botocore's retries become `Unavailable`; anything else DynamoDB refuses is a def
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from itertools import batched
 from typing import TYPE_CHECKING, Any, Final
@@ -15,12 +15,11 @@ from botocore.exceptions import ClientError
 
 from personalization import keys
 from personalization.adapters.faults import UNREACHABLE
-from personalization.errors import Conflict, Unavailable
-from personalization.events import Item
+from personalization.errors import Conflict, CorruptData, InvalidInput, Unavailable
 from personalization.keys import Key
 from personalization.ledger import Mark, SeenIds
 from personalization.lists import RecommendationList, decode_list, encode_list
-from personalization.ports import ActiveModel, Snapshot, UserState
+from personalization.ports import ActiveModel, ItemChange, Snapshot, UserState
 from personalization.profile_encoding import decode, encode
 from personalization.profiles import at_seconds
 
@@ -38,6 +37,7 @@ _TRANSIENT: Final = frozenset(
         "InternalServerError",
         "ServiceUnavailable",
         "TransactionInProgressException",
+        "KMSThrottlingException",
     }
 )
 Record = Mapping[str, Any]
@@ -96,50 +96,53 @@ class DynamoProfileStore(_Table):
         wanted = {keys.profile_key(user_key): user_key for user_key in user_keys}
         states = {user_key: UserState() for user_key in wanted.values()}
         for key, record in self._get(wanted, consistent=True).items():
-            mark = Mark.parse(record["mark"]["S"])
-            states[wanted[key]] = UserState(
-                profile=decode(record["data"]["B"]),
-                seen=SeenIds(record["seen"]["B"]),
-                mark=mark,
-                stored_mark=mark,
-                refresh_due_at=float(record["refresh_due_at"]["N"]),
-            )
+            states[wanted[key]] = _state(record)
         return states
 
-    def save(self, user_key: str, state: UserState, *, now: datetime) -> None:
-        """Write a state: one conditional put of one write unit a KB.
-
-        Raises
-        ------
-        Conflict
-            Somebody else wrote since `load`.
-        """
-        key = keys.profile_key(user_key)
+    def save(self, user_key: str, state: UserState, *, version: str, now: datetime) -> None:
+        """Write a state: one conditional put of one write unit a KB."""
         record: dict[str, Any] = {
-            **_primary(key),
+            **_primary(keys.profile_key(user_key)),
             "data": {"B": encode(state.profile)},
             "seen": {"B": bytes(state.seen)},
             "mark": {"S": str(state.mark)},
+            "import_mark": {"S": str(state.import_mark)},
             "refresh_due_at": {"N": f"{state.refresh_due_at:.3f}"},
+            "version": {"S": version},
             "expires_at": {"N": str(at_seconds(now + PROFILE_RETENTION))},
         }
         guard: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(pk)"}
-        if state.stored_mark is not None:
+        if state.version is not None:
             guard = {
-                "ConditionExpression": "#mark = :read",
-                "ExpressionAttributeNames": {"#mark": "mark"},
-                "ExpressionAttributeValues": {":read": {"S": str(state.stored_mark)}},
+                "ConditionExpression": "#version = :read",
+                "ExpressionAttributeNames": {"#version": "version"},
+                "ExpressionAttributeValues": {":read": {"S": state.version}},
             }
         with _translated():
             self._client.put_item(TableName=self._table_name, Item=record, **guard)
-        state.stored_mark = state.mark
+        state.version = version
+
+
+def _state(record: Record) -> UserState:
+    state = UserState(
+        seen=SeenIds(record["seen"]["B"]),
+        mark=Mark.parse(record["mark"]["S"]),
+        import_mark=Mark.parse(record["import_mark"]["S"]),
+        refresh_due_at=float(record["refresh_due_at"]["N"]),
+        version=record["version"]["S"],
+    )
+    try:
+        state.profile = decode(record["data"]["B"])
+    except CorruptData as error:
+        state.unreadable = str(error)
+    return state
 
 
 class DynamoListStore(_Table):
     """Lists, the model in service, and the one-call read of the serving path."""
 
     def read(self, keys_wanted: Sequence[Key]) -> Snapshot:
-        """Read records of any kind in one call."""
+        """Read records of any kind in one call; one that can't be read counts as absent."""
         profile = active = None
         unavailable: frozenset[str] = frozenset()
         lists: dict[Key, RecommendationList] = {}
@@ -149,13 +152,15 @@ class DynamoListStore(_Table):
             elif key == keys.UNAVAILABLE_ITEMS:
                 unavailable = frozenset(record.get("item_ids", {}).get("SS", ()))
             elif key.sk.startswith("LIST#"):
-                lists[key] = decode_list(record["data"]["B"])
+                with suppress(CorruptData):
+                    lists[key] = decode_list(record["data"]["B"])
             else:
-                profile = decode(record["data"]["B"])
+                with suppress(CorruptData):
+                    profile = decode(record["data"]["B"])
         return Snapshot(profile, lists, active, unavailable)
 
     def write_list(self, key: Key, recommendations: RecommendationList, *, expires_at: int) -> bool:
-        """Write a list unless the stored one is of a later revision."""
+        """Write a list unless the stored one is fresher."""
         try:
             with _translated():
                 self._client.put_item(
@@ -164,10 +169,16 @@ class DynamoListStore(_Table):
                         **_primary(key),
                         "data": {"B": encode_list(recommendations)},
                         "revision": {"N": str(recommendations.revision)},
+                        "built_at": {"N": str(recommendations.built_at)},
                         "expires_at": {"N": str(expires_at)},
                     },
-                    ConditionExpression="attribute_not_exists(pk) OR revision <= :revision",
-                    ExpressionAttributeValues={":revision": {"N": str(recommendations.revision)}},
+                    ConditionExpression=(
+                        "attribute_not_exists(pk) OR revision <= :revision OR built_at < :built_at"
+                    ),
+                    ExpressionAttributeValues={
+                        ":revision": {"N": str(recommendations.revision)},
+                        ":built_at": {"N": str(recommendations.built_at)},
+                    },
                 )
         except Conflict:
             return False
@@ -198,41 +209,65 @@ def _active_model(record: Record) -> ActiveModel:
 
 
 class DynamoCatalog(_Table):
-    """Catalogue items, one record each, and one set of the ids that are not available."""
+    """Catalogue items, one record each, and one set of the ids that are not available.
 
-    def put(self, items: Sequence[tuple[Item, datetime]]) -> None:
-        """Write items; the set's size bounds unavailable items to about 10,000 at 400 KB."""
-        for item, updated_at in items:
-            self._put_one(item, at_seconds(updated_at))
-        latest = {item.item_id: item.available for item, _ in items}
-        self._change_set("ADD", [item_id for item_id, available in latest.items() if not available])
-        self._change_set("DELETE", [item_id for item_id, available in latest.items() if available])
+    The set changes before the items do: whoever repeats a batch that broke off in between finds the items
+    as they were, and changes the set again.
+    """
 
-    def _put_one(self, item: Item, updated_at: int) -> None:
-        key = keys.item_key(item.item_id)
-        try:
-            with _translated():
-                self._client.put_item(
-                    TableName=self._table_name,
-                    Item={
-                        **_primary(key),
-                        "data": {"B": msgspec.json.encode(item)},
-                        "updated_at": {"N": str(updated_at)},
-                    },
-                    ConditionExpression="attribute_not_exists(pk) OR updated_at <= :updated_at",
-                    ExpressionAttributeValues={":updated_at": {"N": str(updated_at)}},
-                )
-        except Conflict:
-            return
+    def put(self, changes: Sequence[ItemChange]) -> int:
+        """Apply changes; the set's size bounds unavailable items to about 10,000."""
+        stored = self._get({keys.item_key(change.item.item_id) for change in changes}, consistent=True)
+        fresh = [change for change in changes if change.mark > _mark_of(stored, change)]
+        latest = {change.item.item_id: change for change in fresh}
+        switched = [change for change in latest.values() if change.item.available != _was(stored, change)]
+        for action, available in (("ADD", False), ("DELETE", True)):
+            ids = [change.item.item_id for change in switched if change.item.available is available]
+            self._change_set(action, ids)
+        for change in latest.values():
+            self._put_one(change)
+        return len(fresh)
+
+    def _put_one(self, change: ItemChange) -> None:
+        record: dict[str, Any] = {
+            **_primary(keys.item_key(change.item.item_id)),
+            "data": {"B": msgspec.json.encode(change.item)},
+            "available": {"BOOL": change.item.available},
+            "mark": {"S": str(change.mark)},
+        }
+        with suppress(Conflict), _translated():
+            self._client.put_item(
+                TableName=self._table_name,
+                Item=record,
+                ConditionExpression="attribute_not_exists(pk) OR #mark < :mark",
+                ExpressionAttributeNames={"#mark": "mark"},
+                ExpressionAttributeValues={":mark": {"S": str(change.mark)}},
+            )
 
     def _change_set(self, action: str, item_ids: Sequence[str]) -> None:
         if not item_ids:
             return
-        key = keys.UNAVAILABLE_ITEMS
-        with _translated():
-            self._client.update_item(
-                TableName=self._table_name,
-                Key=_primary(key),
-                UpdateExpression=f"{action} item_ids :ids",
-                ExpressionAttributeValues={":ids": {"SS": list(item_ids)}},
-            )
+        try:
+            with _translated():
+                self._client.update_item(
+                    TableName=self._table_name,
+                    Key=_primary(keys.UNAVAILABLE_ITEMS),
+                    UpdateExpression=f"{action} item_ids :ids",
+                    ExpressionAttributeValues={":ids": {"SS": list(item_ids)}},
+                )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ValidationException":
+                raise
+            reason = "too many items are unavailable; delete them from the catalogue instead"
+            raise InvalidInput("catalog_full", reason) from error
+
+
+def _mark_of(stored: Mapping[Key, Record], change: ItemChange) -> Mark:
+    record = stored.get(keys.item_key(change.item.item_id))
+    return Mark.parse(record["mark"]["S"]) if record else Mark()
+
+
+def _was(stored: Mapping[Key, Record], change: ItemChange) -> bool:
+    """Whether the item was available; one that is not known yet is in no set, as if it was."""
+    record = stored.get(keys.item_key(change.item.item_id))
+    return bool(record["available"]["BOOL"]) if record else True

@@ -1,5 +1,7 @@
 """The event stream on Kinesis, from the writing side, and its records as Lambda hands them over."""
 
+import random
+import time
 from base64 import b64decode
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 MAX_RECORDS: Final = 500
 MAX_REQUEST_BYTES: Final = 4 * 1024 * 1024
 _ATTEMPTS: Final = 3
+_PAUSE_SECONDS: Final = 0.1
 _TRANSIENT: Final = frozenset(
     {
         "ProvisionedThroughputExceededException",
@@ -43,7 +46,10 @@ class KinesisEventStream:
 
     def _send_chunk(self, chunk: list[tuple[int, bytes, str]]) -> list[int]:
         pending = chunk
-        for _ in range(_ATTEMPTS):
+        for attempt in range(_ATTEMPTS):
+            if attempt:
+                # Full jitter: clients that were throttled together don't come back together.
+                time.sleep(random.uniform(0, _PAUSE_SECONDS * 2**attempt))  # noqa: S311
             pending = self._put(pending)
             if not pending:
                 break

@@ -3,14 +3,15 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from personalization import keys
-from personalization.errors import Conflict
-from personalization.events import Event, Item
+from personalization.errors import Conflict, CorruptData
+from personalization.events import Event
 from personalization.keys import Key
 from personalization.ledger import Mark, SeenIds
 from personalization.lists import RecommendationList, decode_list, encode_list
-from personalization.ports import ActiveModel, RefreshRequest, Snapshot, StreamRecord, UserState
+from personalization.ports import ActiveModel, ItemChange, RefreshRequest, Snapshot, StreamRecord, UserState
 from personalization.profile_encoding import decode, encode
 
 
@@ -27,13 +28,24 @@ class MemoryEventStream:
         return [index for index, event in enumerate(events) if event.event_id in self.refuse]
 
 
+class StoredState(NamedTuple):
+    """A user's state as it is stored."""
+
+    data: bytes
+    seen: bytes = b""
+    mark: Mark = Mark()
+    import_mark: Mark = Mark()
+    refresh_due_at: float = 0.0
+    version: str = "v"
+
+
 @dataclass
 class MemoryTable:
     """Profiles, lists and catalogue behind the three table ports."""
 
-    states: dict[str, tuple[bytes, bytes, Mark, float]] = field(default_factory=dict)
+    states: dict[str, StoredState] = field(default_factory=dict)
     lists: dict[Key, bytes] = field(default_factory=dict)
-    items: dict[str, tuple[Item, datetime]] = field(default_factory=dict)
+    items: dict[str, ItemChange] = field(default_factory=dict)
     unavailable: set[str] = field(default_factory=set)
     active: ActiveModel | None = None
 
@@ -44,22 +56,39 @@ class MemoryTable:
     def _state(self, user_key: str) -> UserState:
         if user_key not in self.states:
             return UserState()
-        data, seen, mark, due = self.states[user_key]
-        return UserState(decode(data), SeenIds(seen), mark, mark, due)
+        stored = self.states[user_key]
+        state = UserState(
+            seen=SeenIds(stored.seen),
+            mark=stored.mark,
+            import_mark=stored.import_mark,
+            refresh_due_at=stored.refresh_due_at,
+            version=stored.version,
+        )
+        try:
+            state.profile = decode(stored.data)
+        except CorruptData as error:
+            state.unreadable = str(error)
+        return state
 
-    def save(self, user_key: str, state: UserState, *, now: datetime) -> None:  # noqa: ARG002
-        """Write a state, guarded by the mark that was read."""
-        stored = self.states[user_key][2] if user_key in self.states else None
-        if stored != state.stored_mark:
-            raise Conflict("mark")
-        record = (encode(state.profile), bytes(state.seen), state.mark, state.refresh_due_at)
-        self.states[user_key] = record
-        state.stored_mark = state.mark
+    def save(self, user_key: str, state: UserState, *, version: str, now: datetime) -> None:  # noqa: ARG002
+        """Write a state, guarded by the version that was read."""
+        stored = self.states[user_key].version if user_key in self.states else None
+        if stored != state.version:
+            raise Conflict("version")
+        self.states[user_key] = StoredState(
+            encode(state.profile),
+            bytes(state.seen),
+            state.mark,
+            state.import_mark,
+            state.refresh_due_at,
+            version,
+        )
+        state.version = version
 
     def read(self, keys_wanted: Sequence[Key]) -> Snapshot:
         """Read records of any kind."""
         profile = next(
-            (decode(self.states[user][0]) for user in self.states if keys.profile_key(user) in keys_wanted),
+            (self._state(user).profile for user in self.states if keys.profile_key(user) in keys_wanted),
             None,
         )
         return Snapshot(
@@ -70,9 +99,11 @@ class MemoryTable:
         )
 
     def write_list(self, key: Key, recommendations: RecommendationList, *, expires_at: int) -> bool:  # noqa: ARG002
-        """Write a list unless the stored one is of a later revision."""
-        if key in self.lists and decode_list(self.lists[key]).revision > recommendations.revision:
-            return False
+        """Write a list unless the stored one is fresher."""
+        if key in self.lists:
+            stored = decode_list(self.lists[key])
+            if stored.revision > recommendations.revision and stored.built_at >= recommendations.built_at:
+                return False
         self.lists[key] = encode_list(recommendations)
         return True
 
@@ -80,15 +111,17 @@ class MemoryTable:
         """Switch the model in service."""
         self.active = model
 
-    def put(self, items: Sequence[tuple[Item, datetime]]) -> None:
-        """Write items unless a later version is stored."""
-        for item, updated_at in items:
-            if item.item_id not in self.items or self.items[item.item_id][1] <= updated_at:
-                self.items[item.item_id] = (item, updated_at)
-            if item.available:
-                self.unavailable.discard(item.item_id)
-            else:
-                self.unavailable.add(item.item_id)
+    def put(self, changes: Sequence[ItemChange]) -> int:
+        """Apply changes that are later than what is stored."""
+        applied = 0
+        for change in changes:
+            item_id = change.item.item_id
+            if item_id in self.items and change.mark <= self.items[item_id].mark:
+                continue
+            applied += 1
+            self.items[item_id] = change
+            (self.unavailable.discard if change.item.available else self.unavailable.add)(item_id)
+        return applied
 
 
 @dataclass

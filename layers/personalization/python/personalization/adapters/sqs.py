@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from itertools import batched
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from botocore.exceptions import ClientError
@@ -52,18 +52,15 @@ class SqsRefreshQueue:
                 raise Unavailable(answer["Failed"][0]["Code"])
 
 
-def refresh_requests(event: Mapping[str, Any]) -> dict[str, RefreshRequest]:
-    """Read a Lambda invocation by an SQS event source mapping: message id -> request.
+def refresh_request(body: str) -> RefreshRequest:
+    """Read the body of a message.
 
     Raises
     ------
     InvalidInput
-        `invalid_message`: a body that is not a refresh request.
+        `invalid_message`: it is not a refresh request.
     """
     try:
-        return {
-            record["messageId"]: msgspec.json.decode(record["body"], type=RefreshRequest)
-            for record in event["Records"]
-        }
+        return msgspec.json.decode(body, type=RefreshRequest)
     except msgspec.DecodeError as error:
         raise InvalidInput("invalid_message", str(error)) from None
