@@ -18,7 +18,7 @@ MAX_TRAINING_USERS: Final = 30_000
 VALIDATION_SHARE: Final = 0.15
 NEGATIVES: Final = 100
 """Candidates a user that are not labels: a sample trains in a fraction of the time and ranks as well."""
-PATIENCE: Final = 30
+PATIENCE: Final = 40
 MAX_TREES: Final = 600
 
 PARAMETERS: Final[Mapping[str, int | float | str]] = {
@@ -26,7 +26,7 @@ PARAMETERS: Final[Mapping[str, int | float | str]] = {
     "metric": "ndcg",
     "eval_at": 10,
     "lambdarank_truncation_level": 20,
-    "learning_rate": 0.1,
+    "learning_rate": 0.05,
     "min_data_in_leaf": 50,
     "lambda_l2": 5.0,
     "feature_fraction": 0.8,
