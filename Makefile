@@ -18,7 +18,7 @@ AWS_READY := .local/emulator/.ready
 
 export PORT DATA KEEP
 
-.PHONY: help setup demo demo-operations rollback up down status url test check format synth
+.PHONY: prove help setup demo demo-operations rollback up down status url test check format synth
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,7 +48,10 @@ url: setup ## print the address of its HTTP API only (PORT=4566)
 	@$(PYTHON) -m infrastructure.local url
 
 test: check ## check, and run every test, up to the one that deploys
-	@$(PYTHON) -m pytest -n 2 --dist loadgroup
+	@$(PYTHON) -m pytest -n 2 --dist loadgroup --ignore tests/prove
+
+prove: setup ## the long proofs: the demos, every synthesis, ranking quality on a published log
+	@$(PYTHON) -m pytest tests/prove -v
 
 check: setup ## formatting, lint, types and import rules
 	@.venv/bin/ruff format --check

@@ -95,7 +95,7 @@ def test_the_requirements_of_a_layer_are_those_of_the_lock_file(requirements: Pa
     command = shlex.split(recorded[1].removeprefix("#"))
     assert command[-1] == str(requirements.relative_to(ROOT))
     exported = tmp_path / "requirements.txt"
-    subprocess.run([*command[:-1], str(exported), "--quiet"], cwd=ROOT, check=True)  # noqa: S603
+    subprocess.run([*command[:-1], str(exported), "--quiet"], cwd=ROOT, check=True)
     assert exported.read_text().splitlines()[2:] == recorded[2:], f"run: {shlex.join(command)}"
 
 
@@ -111,7 +111,7 @@ def _import_isolated(
         "LD_LIBRARY_PATH": os.pathsep.join(map(str, libraries)),
         "POWERTOOLS_SERVICE_NAME": "test",
     }
-    return subprocess.run(  # noqa: S603
+    return subprocess.run(
         [sys.executable, "-S", "-c", code],
         env=variables,
         cwd="/",

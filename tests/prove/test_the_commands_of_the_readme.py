@@ -1,0 +1,62 @@
+"""The long proofs: what the README tells people to type, typed."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from infrastructure.local.processes import free_port
+
+ROOT = Path(__file__).parents[2]
+SHARED = ROOT.parent / "shared"
+MOVIELENS = SHARED / "data" / "movielens-latest-small"
+BEAUTY = SHARED / "data" / "amazon-beauty"
+FLOOR = 0.065
+"""NDCG@10 on Amazon Beauty that no change may fall below."""
+
+
+def typed(*command: str, **variables: str) -> str:
+    """Run a command in the repository and return what it printed; it must end well."""
+    done = subprocess.run(
+        command, cwd=ROOT, env=os.environ | variables, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout[-4_000:] + done.stderr[-4_000:]
+    return done.stdout
+
+
+def test_the_demo_ends_with_books_that_balance() -> None:
+    printed = typed("make", "demo", PORT=str(free_port()))
+    assert "balanced" in printed
+    assert "NOT BALANCED" not in printed
+    assert "CTR by variant" in printed
+
+
+@pytest.mark.skipif(not MOVIELENS.exists(), reason="the MovieLens log is not beside the project")
+def test_the_demo_runs_on_a_real_log() -> None:
+    assert "balanced" in typed("make", "demo", PORT=str(free_port()), DATA=str(MOVIELENS))
+
+
+def test_the_operators_show_goes_as_announced() -> None:
+    printed = typed("make", "demo-operations", PORT=str(free_port()))
+    assert "all as announced" in printed
+    assert printed.count("refused") == 2
+
+
+@pytest.mark.parametrize("environment", ["local", "dev", "prod"])
+def test_every_environment_is_synthesized_by_the_command_line(environment: str) -> None:
+    typed("make", "synth", ENV=environment)
+    assert list((ROOT / "cdk.out").glob("*.template.json"))
+
+
+@pytest.mark.skipif(not BEAUTY.exists(), reason="the Amazon Beauty log is not beside the project")
+def test_the_offline_pipeline_ranks_well_on_a_published_log(tmp_path: Path) -> None:
+    files = ["--events", str(BEAUTY / "events.jsonl.gz"), "--items", str(BEAUTY / "items.jsonl.gz")]
+    typed(sys.executable, "-m", "training.pipeline", *files, "--output", str(tmp_path))
+    score = [sys.executable, str(SHARED / "eval" / "score.py"), str(BEAUTY / "truth.json")]
+    scores = json.loads(typed(*score, str(tmp_path / "recommendations.jsonl")))
+    assert scores["lists"] == scores["users"] == 22_363
+    assert scores["shortest_list"] == 20
+    assert scores["NDCG@10"] > FLOOR
