@@ -15,11 +15,9 @@ from scipy import sparse
 
 from personalization.events import Item
 from personalization.model_tables import Tables
-from personalization.profile_encoding import decode, encode
-from personalization.profiles import Profile
 from training.acts import ActLog, Acts, collect
 from training.knowledge import Knowledge
-from training.snapshots import replay
+from training.snapshots import StoredProfiles, replay
 from training.sources import Source
 from training.split import Labels, Stage, known_to, leave_last_out
 from training.tables import build_tables
@@ -32,12 +30,12 @@ class Dataset:
     Attributes
     ----------
     profiles
-        Stage -> profile of each user of `log.users`, in that order.
+        Stage -> profile of each user of `log.users`, in that order; decoded when taken.
     """
 
     log: ActLog
     labels: Mapping[Stage, Labels]
-    profiles: Mapping[Stage, Sequence[Profile]]
+    profiles: Mapping[Stage, StoredProfiles]
 
     def held_out(self, stage: Stage) -> dict[str, str]:
         """Return the item each labelled user of a stage came to, by user key."""
@@ -90,8 +88,8 @@ def save_dataset(dataset: Dataset, folder: Path) -> None:
     for stage in Stage:
         np.save(folder / f"labels.{stage}.items.npy", dataset.labels[stage].items)
         np.save(folder / f"labels.{stage}.cut.npy", dataset.labels[stage].cut)
-        stored = [encode(profile) for profile in dataset.profiles[stage]]
-        (folder / f"profiles.{stage}.msgpack").write_bytes(msgspec.msgpack.encode(stored))
+        encoded = msgspec.msgpack.encode(dataset.profiles[stage].encoded)
+        (folder / f"profiles.{stage}.msgpack").write_bytes(encoded)
 
 
 def load_dataset(folder: Path, stages: Sequence[Stage] = tuple(Stage)) -> Dataset:
@@ -111,5 +109,5 @@ def load_dataset(folder: Path, stages: Sequence[Stage] = tuple(Stage)) -> Datase
     return Dataset(log, labels, profiles)
 
 
-def _profiles(path: Path) -> list[Profile]:
-    return [decode(stored) for stored in msgspec.msgpack.decode(path.read_bytes(), type=list[bytes])]
+def _profiles(path: Path) -> StoredProfiles:
+    return StoredProfiles(msgspec.msgpack.decode(path.read_bytes(), type=list[bytes]))

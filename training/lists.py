@@ -50,29 +50,36 @@ def is_active(profile: Profile, now: datetime) -> bool:
 
 def user_lists(
     model: Model,
-    users: Sequence[tuple[str, Profile]],
+    users: Sequence[str],
+    profiles: Sequence[Profile],
     definitions: Definitions,
+    *,
     now: datetime,
     owned: sparse.csr_array,
 ) -> Iterator[StoredList]:
     """Rank users, each by the ranker of the variant they are in on each surface they saw lately.
 
-    `owned` (users, items) is non-zero for what each of them bought or rated.
+    `owned` (users, items) is non-zero for what each of them bought or rated. Profiles are taken a block of
+    users at a time.
     """
-    for block in batched(enumerate(users), BLOCK_USERS, strict=False):
+    everybody = zip(users, profiles, strict=True)
+    for block in map(dict, batched(enumerate(everybody), BLOCK_USERS, strict=False)):
         wanted: dict[Ranker, list[tuple[int, str]]] = {}
-        for number, (user_key, profile) in block:
+        for number, (user_key, profile) in block.items():
             for surface in surfaces_of(profile):
                 ranker = definitions.treatment(user_key, surface).variant.ranker
                 wanted.setdefault(ranker, []).append((number, surface))
         for ranker in sorted(wanted):
             numbers = [number for number, _ in wanted[ranker]]
-            profiles = [users[number][1] for number in numbers]
             lists = model.recommend(
-                profiles, ranker=ranker, now=now, limit=STORED_ITEMS, owned=owned[np.array(numbers)]
+                [block[number][1] for number in numbers],
+                ranker=ranker,
+                now=now,
+                limit=STORED_ITEMS,
+                owned=owned[np.array(numbers)],
             )
             for (number, surface), items in zip(wanted[ranker], lists, strict=True):
-                user_key, profile = users[number]
+                user_key, profile = block[number]
                 key = keys.list_key(user_key, surface=surface, ranker=ranker, version=model.version)
                 yield _stored(key, items, model.version, now, ranker=ranker, revision=profile.revision)
 

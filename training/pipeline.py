@@ -7,7 +7,7 @@ Writes `DIR/recommendations.jsonl` (every user of the log), `DIR/model/`, `DIR/r
 """
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -16,10 +16,9 @@ import msgspec
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from scipy import sparse
 
+from personalization.lists import ListItem
 from personalization.names import Ranker
-from personalization.profiles import Profile
 from personalization.ranking import BLOCK_USERS, Model
 from training.dataset import Dataset, make_dataset
 from training.evaluation import Evaluation, evaluate, rankers_of
@@ -83,33 +82,24 @@ def _make_model(dataset: Dataset, now: datetime, options: argparse.Namespace) ->
 
 def _write_recommendations(dataset: Dataset, now: datetime, options: argparse.Namespace) -> None:
     model = Model.load(options.output / "model", threads=options.threads)
-    everybody = list(zip(dataset.log.users, dataset.profiles[Stage.SERVE], strict=True))
-    owned = dataset.owned(Stage.SERVE)
+    users, profiles, owned = dataset.log.users, dataset.profiles[Stage.SERVE], dataset.owned(Stage.SERVE)
     with (options.output / "recommendations.jsonl").open("wb") as file:
-        starts = range(0, len(everybody), BLOCK_USERS)
-        for start in track(starts, "ranking for every user", console=_console):
+        for start in track(range(0, len(users), BLOCK_USERS), "ranking for every user", console=_console):
             block = slice(start, start + BLOCK_USERS)
-            file.writelines(_ranked(model, everybody[block], owned[block], now, options))
+            lists = model.recommend(
+                profiles[block],
+                ranker=Ranker.LIGHTGBM,
+                now=now,
+                limit=options.k,
+                repeat=options.repeat,
+                owned=owned[block],
+            )
+            file.writelines(map(_line, users[block], lists))
 
 
-def _ranked(
-    model: Model,
-    block: Sequence[tuple[str, Profile]],
-    owned: sparse.csr_array,
-    now: datetime,
-    options: argparse.Namespace,
-) -> Iterator[bytes]:
-    lists = model.recommend(
-        [profile for _, profile in block],
-        ranker=Ranker.LIGHTGBM,
-        now=now,
-        limit=options.k,
-        repeat=options.repeat,
-        owned=owned,
-    )
-    for (user_id, _), items in zip(block, lists, strict=True):
-        rows = [{"item_id": item.item_id, "score": item.score} for item in items]
-        yield msgspec.json.encode({"user_id": user_id, "items": rows}) + b"\n"
+def _line(user_id: str, items: Sequence[ListItem]) -> bytes:
+    rows = [{"item_id": item.item_id, "score": item.score} for item in items]
+    return msgspec.json.encode({"user_id": user_id, "items": rows}) + b"\n"
 
 
 def _tell_rejects(rejects: Rejects) -> None:

@@ -1,10 +1,11 @@
 """Builds a model's tables from acts and catalogue. Cost linear in acts and in the catalogue's words."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 from scipy import sparse
 
 from personalization.events import Item
@@ -21,6 +22,8 @@ POPULARITY_DAMPING: Final = 0.5
 """Similarities are divided by the target's popularity to this power: 0 counts, 1 lifts."""
 MAX_TERM_ITEMS: Final = 2_000
 """A word or tag of more items than this tells nothing and would cost a dense product."""
+BLOCK_ENTRIES: Final = 2_000_000
+"""Cosines held at a time while the most alike items are sought."""
 _WORD: Final = re.compile(r"\w+")
 
 
@@ -65,6 +68,8 @@ def content_similarity(items: Sequence[Item]) -> sparse.csr_array:
     """Cosine of TF-IDF vectors over tags, category and title words, without an item itself.
 
     TF-IDF as in Salton and Buckley (1988): 1 for a term that occurs, times log(items / items with it).
+    Cost: the sum over terms of their items squared, at most `MAX_TERM_ITEMS` a term of an item: 7 s for 8,000
+    items of 40 tags out of 200. Memory: about 90 bytes a cosine of a block, so 190 MB.
     """
     terms: dict[str, int] = {}
     entries = [
@@ -83,17 +88,49 @@ def content_similarity(items: Sequence[Item]) -> sparse.csr_array:
     return _nearest(unit)
 
 
-def _nearest(unit: sparse.csr_array, block: int = 2_000) -> sparse.csr_array:
+def _nearest(unit: sparse.csr_array) -> sparse.csr_array:
     """Strongest cosines of each row with the others, a block of rows at a time to bound memory."""
     transposed = sparse.csr_array(unit.T)
     parts = []
-    for start in range(0, unit.shape[0], block):
-        product = sparse.coo_array(unit[start : start + block] @ transposed)
-        others = product.row + start != product.col
-        kept = (product.data[others], (product.row[others], product.col[others]))
-        rows = sparse.csr_array(kept, shape=product.shape, dtype=np.float32)
-        parts.append(strongest(rows, NEIGHBOURS))
+    for start, end in _blocks(unit):
+        product = sparse.csr_array(unit[start:end] @ transposed)
+        row = np.repeat(np.arange(end - start), np.diff(product.indptr))
+        data = product.data.astype(np.float32)
+        data[product.indices == row + start] = 0.0
+        kept = data >= _least_kept(data, product.indptr)[row]
+        kept &= product.indices != row + start
+        entries = (data[kept], (row[kept], product.indices[kept]))
+        parts.append(strongest(sparse.csr_array(entries, shape=product.shape), NEIGHBOURS))
     return sparse.csr_array(sparse.vstack(parts, format="csr"))
+
+
+def _blocks(unit: sparse.csr_array) -> Iterator[tuple[int, int]]:
+    """Yield runs [start, end) of rows whose product with all rows has at most `BLOCK_ENTRIES` entries.
+
+    A single row may have more.
+    """
+    items = unit.shape[0]
+    sharing = np.bincount(unit.indices, minlength=unit.shape[1])[unit.indices]
+    reached = np.concatenate(([0], np.cumsum(sharing)))
+    entries = np.cumsum(np.minimum(reached[unit.indptr[1:]] - reached[unit.indptr[:-1]], items))
+    start = 0
+    while start < items:
+        before = entries[start - 1] if start else 0
+        end = max(int(np.searchsorted(entries, before + BLOCK_ENTRIES, side="right")), start + 1)
+        yield start, end
+        start = end
+
+
+def _least_kept(data: Floats, indptr: npt.NDArray[np.int32]) -> Floats:
+    """(rows,), the `NEIGHBOURS`th largest entry of each row, -inf for rows with fewer.
+
+    Selecting costs O(entries) and leaves little to sort.
+    """
+    least = np.full(len(indptr) - 1, -np.inf, dtype=np.float32)
+    for row in np.flatnonzero(np.diff(indptr) > NEIGHBOURS):
+        entries = data[indptr[row] : indptr[row + 1]]
+        least[row] = np.partition(entries, -NEIGHBOURS)[-NEIGHBOURS]
+    return least
 
 
 def _terms(item: Item) -> set[str]:

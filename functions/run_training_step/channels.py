@@ -7,14 +7,21 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import copyfileobj
 from typing import TYPE_CHECKING, Final
+
+from botocore.exceptions import IncompleteReadError, ReadTimeoutError, ResponseStreamingError
 
 from personalization.keys import model_prefix, run_prefix
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-_THREADS: Final = 8
+THREADS: Final = 16
+"""Objects carried at a time: most are small, and wait for S3 rather than for the network."""
+_ATTEMPTS: Final = 3
+_CUT_OFF: Final = (IncompleteReadError, ReadTimeoutError, ResponseStreamingError)
+"""What botocore, which retries requests, leaves to who reads the body."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +76,10 @@ def wiring(step: str, *, run_id: str, lake_bucket: str, model_bucket: str, champ
 
 
 def download(client: "S3Client", channel: Channel, root: Path) -> int:
-    """Copy a channel's objects into its folder; return how many there were."""
+    """Copy a channel's objects into its folder; return how many there were. Cost: one get an object.
+
+    boto3's own `download_file` asks for an object's size first, which doubles the calls.
+    """
     folder = root / channel.folder
     folder.mkdir(parents=True, exist_ok=True)
     names = list(_keys(client, channel))
@@ -77,11 +87,23 @@ def download(client: "S3Client", channel: Channel, root: Path) -> int:
     def fetch(key: str) -> None:
         target = folder / key.removeprefix(channel.prefix)
         target.parent.mkdir(parents=True, exist_ok=True)
-        client.download_file(channel.bucket, key, str(target))
+        _fetch(client, channel.bucket, key, target)
 
-    with ThreadPoolExecutor(_THREADS) as pool:
+    with ThreadPoolExecutor(THREADS) as pool:
         list(pool.map(fetch, names))
     return len(names)
+
+
+def _fetch(client: "S3Client", bucket: str, key: str, target: Path) -> None:
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            with target.open("wb") as file:
+                copyfileobj(client.get_object(Bucket=bucket, Key=key)["Body"], file)
+        except _CUT_OFF:
+            if attempt == _ATTEMPTS:
+                raise
+        else:
+            return
 
 
 def upload(client: "S3Client", channel: Channel, root: Path) -> int:
@@ -92,7 +114,7 @@ def upload(client: "S3Client", channel: Channel, root: Path) -> int:
     def send(path: Path) -> None:
         client.upload_file(str(path), channel.bucket, channel.prefix + str(path.relative_to(folder)))
 
-    with ThreadPoolExecutor(_THREADS) as pool:
+    with ThreadPoolExecutor(THREADS) as pool:
         list(pool.map(send, files))
     return len(files)
 

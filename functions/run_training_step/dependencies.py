@@ -5,7 +5,9 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import boto3
+from botocore.config import Config
 
+from functions.run_training_step.channels import THREADS
 from functions.run_training_step.settings import Settings
 from personalization.adapters.dynamodb import DynamoListStore
 from personalization.ports import ListStore
@@ -29,4 +31,5 @@ def dependencies() -> Dependencies:
     """Build the clients."""
     settings = load_settings(Settings)
     lists = DynamoListStore(boto3.client("dynamodb"), settings.table_name)
-    return Dependencies(boto3.client("s3"), lists, settings)
+    objects = boto3.client("s3", config=Config(max_pool_connections=THREADS))
+    return Dependencies(objects, lists, settings)

@@ -1,8 +1,14 @@
 """From events to columns: what counts as an act, what is owned, and what is passed over."""
 
 import json
+import tracemalloc
 from datetime import timedelta
 from pathlib import Path
+
+import msgspec
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 
 from factories import NOW, client_event, event
 from personalization.events import Item, upsert_item
@@ -33,6 +39,42 @@ def test_a_low_rating_is_owned_and_no_act() -> None:
 def test_a_retry_counts_once() -> None:
     log = collect([event("click", "a"), event("view", "b"), event("click", "a")])
     assert sorted(acts_of(log, log.acts)) == [("user-1", "a"), ("user-1", "b")]
+
+
+def test_of_equal_acts_the_first_keeps_its_place_among_those_of_its_second() -> None:
+    log = collect([event("click", item) for item in ("c", "a", "b", "a", "c", "d")])
+    assert acts_of(log, log.acts) == [("user-1", item) for item in ("c", "a", "b", "d")]
+
+
+def test_acts_that_differ_in_kind_or_second_all_count() -> None:
+    later = NOW + timedelta(seconds=1)
+    log = collect([event("click", "a"), event("purchase", "a"), event("click", "a", occurred_at=later)])
+    assert log.acts.weight.tolist() == [1.0, 3.0, 1.0]
+    assert np.diff(log.acts.at).tolist() == [0, 1]
+
+
+@given(st.lists(st.tuples(*[st.integers(0, 3)] * 3, st.sampled_from(["click", "view", "purchase"]))))
+def test_acts_are_those_of_the_log_each_once(rows: list[tuple[int, int, int, str]]) -> None:
+    log = collect(
+        event(kind, f"i{item}", user_key=f"u{user}", received_at=NOW + timedelta(seconds=second))
+        for user, item, second, kind in rows
+    )
+    once = dict.fromkeys(rows)
+    expected = [
+        (f"u{user}", f"i{item}") for user, item, _, _ in sorted(once, key=lambda row: (row[0], row[2]))
+    ]
+    assert acts_of(log, log.acts) == expected
+    assert len(log.owned) == sum(kind == "purchase" for *_, kind in once)
+
+
+def test_an_act_costs_less_than_a_hundred_bytes() -> None:
+    one = event("click")
+    events = [msgspec.structs.replace(one, received_at=NOW + timedelta(seconds=at)) for at in range(20_000)]
+    tracemalloc.start()
+    collect(events)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak / len(events) < 100
 
 
 def test_bots_and_late_events_are_passed_over_as_in_profiles() -> None:
@@ -76,3 +118,11 @@ def test_an_export_leaves_out_bots_and_counts_bad_lines_of_one_pass(tmp_path: Pa
     assert [found.bot for found in events] == [False, True]
     assert dict(rejects.counts) == {"invalid_field": 1}
     assert rejects.examples[0].startswith("events.jsonl:3: ")
+
+
+def test_an_export_may_not_tell_of_times_that_profiles_cannot_hold(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_text(json.dumps(client_event(occurred_at="9999-01-01T00:00:00Z")))
+    rejects = Rejects()
+    assert not list(exported_events([path], rejects))
+    assert dict(rejects.counts) == {"occurred_in_future": 1}

@@ -83,6 +83,34 @@ def test_items_are_alike_by_what_few_share() -> None:
     assert alike[0, 3] == alike[0, 0] == 0
 
 
+@pytest.mark.parametrize("entries", [1, 700, 10**9])
+def test_alike_items_are_found_block_by_block(entries: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Against the dense product, with more than `NEIGHBOURS` equally alike items, of which the first stay."""
+    monkeypatch.setattr("training.tables.BLOCK_ENTRIES", entries)
+    tags = np.random.default_rng(3).random((2 * NEIGHBOURS, 6)) < 0.4
+    items = [
+        Item(item_id=str(row), tags=tuple(f"t{tag}" for tag in np.flatnonzero(has)))
+        for row, has in enumerate(tags)
+    ]
+    weights = tags * np.log(len(items) / tags.sum(axis=0))
+    unit = weights / np.maximum(np.linalg.norm(weights, axis=1, keepdims=True), 1e-12)
+    cosines = (unit @ unit.T).astype(np.float32)
+    np.fill_diagonal(cosines, 0)
+    found = content_similarity(items)
+    assert found.dtype == np.float32
+    for row, expected in zip(found.toarray(), cosines, strict=True):
+        np.testing.assert_allclose(np.sort(row)[-NEIGHBOURS:], np.sort(expected)[-NEIGHBOURS:], rtol=1e-5)
+        assert np.count_nonzero(row) == min(NEIGHBOURS, np.count_nonzero(expected))
+
+
+def test_of_equally_alike_items_the_first_stay() -> None:
+    alike = [Item(item_id=str(number), tags=("x",)) for number in range(NEIGHBOURS + 20)]
+    other = [Item(item_id=f"other-{number}") for number in range(5)]
+    found = content_similarity([*alike, *other])
+    assert found[[0]].indices.tolist() == list(range(1, NEIGHBOURS + 1))
+    assert found[[NEIGHBOURS + 19]].indices.tolist() == list(range(NEIGHBOURS))
+
+
 def test_a_catalogue_without_words_is_fine() -> None:
     assert content_similarity(ITEMS).nnz == 0
 

@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from shutil import copytree
 
 import msgspec
 import pytest
@@ -206,6 +207,25 @@ def test_two_shards_hold_the_lists_of_one(root: Path, tmp_path: Path) -> None:
     assert any(key.pk.startswith("USER#") for key in one)
     assert keys.segment_key(keys.POPULAR, version="v1") in one
     assert sum(in_shard(key.pk, 0, 2) for key in one) not in (0, len(one))
+
+
+def test_a_shard_opens_the_profiles_of_its_own_users_only(root: Path, tmp_path: Path) -> None:
+    dataset, channel = tmp_path / "dataset", root / "processing" / "input" / "dataset"
+    copytree(channel, dataset)
+    users = json.loads((dataset / "facts.json").read_bytes())["users"]
+    path = dataset / "profiles.serve.msgpack"
+    encoded = msgspec.msgpack.decode(path.read_bytes(), type=list[bytes])
+    own = [place for place, user in enumerate(users) if in_shard(user, 1, 2)]
+    spoiled = [state if place in own else b"damaged" for place, state in enumerate(encoded)]
+    path.write_bytes(msgspec.msgpack.encode(spoiled))
+    inputs = tmp_path / "processing" / "input"
+    inputs.mkdir(parents=True)
+    (inputs / "dataset").symlink_to(dataset)
+    (inputs / "model").symlink_to(root / "model")
+    rank.main(["--root", str(tmp_path), "--now", END.isoformat(), "--shard", "1", "--shard-count", "2"])
+    name = "processing/output/lists/00001.jsonl.gz"
+    assert 0 < len(own) < len(users)
+    assert (tmp_path / name).read_bytes() == (root / name).read_bytes()
 
 
 def test_a_new_user_gets_popular_items_from_either_ranker(root: Path) -> None:

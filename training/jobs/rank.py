@@ -24,12 +24,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     everybody = dataset.log.users
     numbers = [
         number
-        for number, (user, profile) in enumerate(zip(everybody, profiles, strict=True))
-        if in_shard(user, shard, shard_count) and is_active(profile, job.now)
+        for number, user in enumerate(everybody)
+        if in_shard(user, shard, shard_count) and is_active(profiles[number], job.now)
     ]
-    users = [(everybody[number], profiles[number]) for number in numbers]
+    users = [everybody[number] for number in numbers]
     owned = dataset.owned(Stage.SERVE)[np.array(numbers, dtype=np.int64)]
-    lists = user_lists(model, users, packaged_definitions(), job.now, owned)
+    lists = user_lists(model, users, profiles.at(numbers), packaged_definitions(), now=job.now, owned=owned)
     if shard == 0:
         common = shared_lists(model.tables, dataset.log.acts, profiles, job.now)
         lists = chain(shared(common, model.version, job.now), lists)
