@@ -10,7 +10,8 @@ from training.dataset import Dataset
 from training.evaluation import Evaluation
 
 _STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; color: #1b1b1f; max-width: 56rem; margin: 2rem auto; padding: 0 1rem }
+body { font: 16px/1.5 system-ui, sans-serif; color: #1b1b1f }
+body { max-width: 56rem; margin: 2rem auto; padding: 0 1rem }
 table { border-collapse: collapse; margin: 1rem 0 }
 th, td { padding: .35rem .9rem; border-bottom: 1px solid #ddd }
 td { font-variant-numeric: tabular-nums; text-align: right } th, td:first-child { text-align: left }
