@@ -1,4 +1,4 @@
-"""Puts the previous model back in service: one write, seen by every process within 15 seconds.
+"""Puts the previous model back in service: one write, seen by every process within 10 seconds.
 
 ``python -m training.rollback --table T [--version V]``
 

@@ -81,7 +81,7 @@ class Show:
         subprocess.run(command, check=True, env=os.environ | self._aws.environment)
 
     def _in_service(self, version: str) -> bool:
-        """Wait until answers are of a version: every process reads the switch within 15 seconds."""
+        """Wait until answers are of a version: every process reads the switch within 10 seconds."""
         found = _eventually(lambda: self._client.trending(1)["model_version"], version)
         _console.print(f"answers are of model {found}" + ("" if found == version else f", not {version}"))
         return found == version

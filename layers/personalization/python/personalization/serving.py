@@ -25,7 +25,7 @@ from personalization.ports import (
 from personalization.profiles import segment_of
 from personalization.tokens import issue
 
-CACHE_SECONDS: Final = 15.0
+CACHE_SECONDS: Final = 10.0
 MAX_CACHED_SEGMENTS: Final = 80
 LABELS: Final = {
     Source.SEGMENT: "Popular near you",
