@@ -1,6 +1,6 @@
 """Builders of test data: every argument has a default, so a test names only what it is about."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from personalization.events import Event, EventType, encode_event
@@ -45,11 +45,6 @@ def client_event(event_type: str = "click", **fields: Any) -> dict[str, Any]:
         body["value"] = 4.0
     body |= fields
     return {name: value for name, value in body.items() if value is not None}
-
-
-def minutes(count: float) -> timedelta:
-    """Shorthand for a timedelta."""
-    return timedelta(minutes=count)
 
 
 def record(

@@ -16,11 +16,11 @@ import msgspec
 from personalization import keys
 from personalization.ports import ActiveModel, Archive, ListStore
 from personalization.profiles import at_seconds
+from personalization.refreshing import LIST_LIFETIME
 from training.lists import StoredList
 
 WRITERS: Final = 16
 BATCH: Final = 2_000
-LIST_LIFETIME: Final = timedelta(days=14)
 SHARED_LIFETIME: Final = timedelta(days=365)
 """What everybody falls back to must outlive a training that fails for weeks."""
 

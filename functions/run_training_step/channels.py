@@ -70,7 +70,7 @@ def wiring(step: str, *, run_id: str, lake_bucket: str, model_bucket: str, champ
         "evaluate": Wiring([dataset, model, *rival], [run("report", "processing/output/report")]),
         "gate": Wiring([model, report, *rival], [run("verdict", "processing/output/verdict")]),
         "rank": Wiring([dataset, model], [run("lists", "processing/output/lists")]),
-        "publish": Wiring([model, report, lists], []),
+        "publish": Wiring([model, lists], []),
     }
     return steps[step]
 

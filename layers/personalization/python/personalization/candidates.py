@@ -82,11 +82,6 @@ class Candidates:
     rank: Floats
     users: int
 
-    @property
-    def group_sizes(self) -> Ints:
-        """(b,), candidates of each user."""
-        return np.bincount(self.user, minlength=self.users)
-
     def where(self, kept: npt.NDArray[np.bool_]) -> "Candidates":
         """Return the candidates a mask (c,) keeps, for the same users."""
         return Candidates(self.user[kept], self.item[kept], self.score[kept], self.rank[kept], self.users)

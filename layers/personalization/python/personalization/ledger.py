@@ -5,7 +5,6 @@ and an event a client sent twice is among the last `WINDOW` ids of its user. It 
 profile: a rebuilt profile equals the live one, its bookkeeping need not.
 """
 
-from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Final
 
@@ -69,8 +68,3 @@ class Mark(Struct, frozen=True, order=True):
 
     def __str__(self) -> str:
         return f"{self.epoch:012d}/{self.sequence_number}"
-
-
-def latest_mark(marks: Iterable[Mark]) -> Mark:
-    """Return the furthest of some marks; the first mark of all if there are none."""
-    return max(marks, default=Mark())
