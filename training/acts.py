@@ -49,6 +49,11 @@ class Acts:
         """Return the acts a mask (m,) selects."""
         return Acts(self.user[mask], self.item[mask], self.at[mask], self.weight[mask])
 
+    def without_last(self, count: int) -> "Acts":
+        """Return the acts without each user's last `count`."""
+        ends = np.searchsorted(self.user, self.user, side="right")
+        return self.where(np.arange(len(self)) < ends - count)
+
     def matrix(self, users: int, items: int) -> sparse.csr_array:
         """Return (users, items), 1 where a user has such an act."""
         ones = np.ones(len(self), dtype=np.float32)

@@ -4,7 +4,7 @@ Equal logs give equal bytes: arrays as ``.npy``, profiles in their stored form, 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -59,9 +59,14 @@ class Dataset:
         return known.matrix(len(self.log.users), len(self.log.items))
 
 
-def make_dataset(source: Source, items: Sequence[Item] = ()) -> Dataset:
-    """Read a source twice: once for acts and labels, once to replay profiles up to them."""
+def make_dataset(source: Source, items: Sequence[Item] = (), *, hold_last_events: int = 0) -> Dataset:
+    """Read a source twice: once for acts and labels, once to replay profiles up to them.
+
+    With `hold_last_events`, each user's last so many acts are input only: known to the profiles that serve,
+    and neither counted, factorized nor learnt from.
+    """
     log = collect(source(), items)
+    log = replace(log, acts=log.acts.without_last(hold_last_events))
     labels = leave_last_out(log.acts, len(log.users))
     return Dataset(log, labels, replay(source(), log.users, labels))
 

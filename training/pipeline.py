@@ -40,7 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(f"there is no file {', '.join(missing)}")
     items = exported_items(options.items, item_rejects) if options.items else []
     with _console.status("reading the log, replaying profiles"):
-        dataset = make_dataset(partial(exported_events, options.events, rejects), items)
+        source = partial(exported_events, options.events, rejects)
+        dataset = make_dataset(source, items, hold_last_events=options.hold_last_events)
     for found in (item_rejects, rejects):
         _tell_rejects(found)
     now = dataset.log.last_at
@@ -63,6 +64,13 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--k", type=int, default=20, help="items a user")
     parser.add_argument("--repeat", action="store_true", help="also items the user has had before")
+    parser.add_argument(
+        "--hold-last-events",
+        type=int,
+        default=0,
+        metavar="N",
+        help="each user's last N events are input only: nothing is counted or learnt from them",
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
     return parser.parse_args(argv)

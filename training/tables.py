@@ -5,13 +5,13 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 
 from personalization.events import Item
 from personalization.model_tables import NEIGHBOURS, POPULARITY_DAYS, Tables, strongest
 from personalization.profiles import at_seconds
 from training.acts import Acts, Floats, Ints
+from training.factors import factorize
 
 PAIR_WINDOW: Final = 12
 """Items of a user's sequence this far apart still count as seen together."""
@@ -33,14 +33,17 @@ def build_tables(acts: Acts, items: Sequence[Item], *, at: int) -> Tables:
     support = np.bincount(sequence.item, minlength=len(items))
     pairs = _pairs(sequence, len(items), window=PAIR_WINDOW, decay=PAIR_DECAY)
     transitions = _pairs(sequence, len(items), window=TRANSITION_WINDOW, decay=TRANSITION_DECAY)
+    covisitation = _damped(sparse.csr_array(pairs + pairs.T), support)
     return Tables(
         items=tuple(items),
         at=at,
         similarities={
-            "covisitation": _damped(sparse.csr_array(pairs + pairs.T), support),
+            "covisitation": covisitation,
             "transition": _damped(transitions, support),
             "content": content_similarity(items),
+            "propagation": propagated(covisitation),
         },
+        factors=factorize(sequence, len(items)),
         popularity=_popularity(acts, len(items), at),
         first_seen=_first_seen(acts, items),
     )
@@ -64,8 +67,19 @@ def _damped(pairs: sparse.csr_array, support: Ints) -> sparse.csr_array:
     return strongest(sparse.csr_array(scaled, dtype=np.float32), NEIGHBOURS)
 
 
+def propagated(similar: sparse.csr_array) -> sparse.csr_array:
+    """Take two steps over a similarity: what goes with what goes with an item, likely paths weighing more.
+
+    Items with few acts so borrow from their neighbours' neighbours: a walk of length two over row-normalised
+    similarities, as P3 (Cooper et al., 2014) walks over users. Cost: items x `NEIGHBOURS`^2, in blocks.
+    """
+    reach = np.asarray(similar.sum(axis=1)).ravel()
+    step = sparse.csr_array(sparse.diags_array(1.0 / np.maximum(reach, 1e-9)) @ similar, dtype=np.float32)
+    return _strongest_product(step, step)
+
+
 def content_similarity(items: Sequence[Item]) -> sparse.csr_array:
-    """Cosine of TF-IDF vectors over tags, category and title words, without an item itself.
+    """Cosine of TF-IDF vectors over tags, category and words of title and text, without an item itself.
 
     TF-IDF as in Salton and Buckley (1988): 1 for a term that occurs, times log(items / items with it).
     Cost: the sum over terms of their items squared, at most `MAX_TERM_ITEMS` a term of an item: 7 s for 8,000
@@ -85,61 +99,43 @@ def content_similarity(items: Sequence[Item]) -> sparse.csr_array:
     vectors.eliminate_zeros()
     length = np.sqrt(np.asarray(vectors.multiply(vectors).sum(axis=1)).ravel())
     unit = sparse.csr_array(sparse.diags_array(1.0 / np.maximum(length, 1e-12)) @ vectors)
-    return _nearest(unit)
+    return _strongest_product(unit, sparse.csr_array(unit.T))
 
 
-def _nearest(unit: sparse.csr_array) -> sparse.csr_array:
-    """Strongest cosines of each row with the others, a block of rows at a time to bound memory."""
-    transposed = sparse.csr_array(unit.T)
+def _strongest_product(left: sparse.csr_array, right: sparse.csr_array) -> sparse.csr_array:
+    """Each row's strongest entries of left @ right off the diagonal, in blocks of rows to bound memory."""
     parts = []
-    for start, end in _blocks(unit):
-        product = sparse.csr_array(unit[start:end] @ transposed)
+    for start, end in _blocks(left, right):
+        product = sparse.csr_array(left[start:end] @ right)
         row = np.repeat(np.arange(end - start), np.diff(product.indptr))
-        data = product.data.astype(np.float32)
-        data[product.indices == row + start] = 0.0
-        kept = data >= _least_kept(data, product.indptr)[row]
-        kept &= product.indices != row + start
-        entries = (data[kept], (row[kept], product.indices[kept]))
+        others = product.indices != row + start
+        entries = (product.data[others].astype(np.float32), (row[others], product.indices[others]))
         parts.append(strongest(sparse.csr_array(entries, shape=product.shape), NEIGHBOURS))
     return sparse.csr_array(sparse.vstack(parts, format="csr"))
 
 
-def _blocks(unit: sparse.csr_array) -> Iterator[tuple[int, int]]:
-    """Yield runs [start, end) of rows whose product with all rows has at most `BLOCK_ENTRIES` entries.
+def _blocks(left: sparse.csr_array, right: sparse.csr_array) -> Iterator[tuple[int, int]]:
+    """Yield runs [start, end) of rows whose part of left @ right has at most `BLOCK_ENTRIES` entries.
 
     A single row may have more.
     """
-    items = unit.shape[0]
-    sharing = np.bincount(unit.indices, minlength=unit.shape[1])[unit.indices]
-    reached = np.concatenate(([0], np.cumsum(sharing)))
-    entries = np.cumsum(np.minimum(reached[unit.indptr[1:]] - reached[unit.indptr[:-1]], items))
+    rows, columns = left.shape[0], right.shape[1]
+    met = np.concatenate(([0], np.cumsum(np.diff(right.indptr)[left.indices])))
+    entries = np.cumsum(np.minimum(met[left.indptr[1:]] - met[left.indptr[:-1]], columns))
     start = 0
-    while start < items:
+    while start < rows:
         before = entries[start - 1] if start else 0
         end = max(int(np.searchsorted(entries, before + BLOCK_ENTRIES, side="right")), start + 1)
         yield start, end
         start = end
 
 
-def _least_kept(data: Floats, indptr: npt.NDArray[np.int32]) -> Floats:
-    """(rows,), the `NEIGHBOURS`th largest entry of each row, -inf for rows with fewer.
-
-    Selecting costs O(entries) and leaves little to sort.
-    """
-    least = np.full(len(indptr) - 1, -np.inf, dtype=np.float32)
-    for row in np.flatnonzero(np.diff(indptr) > NEIGHBOURS):
-        entries = data[indptr[row] : indptr[row + 1]]
-        least[row] = np.partition(entries, -NEIGHBOURS)[-NEIGHBOURS]
-    return least
-
-
 def _terms(item: Item) -> set[str]:
     terms = {f"tag:{tag}" for tag in item.tags}
     if item.category:
         terms.add(f"category:{item.category}")
-    if item.title:
-        terms |= {word for word in _WORD.findall(item.title.lower()) if len(word) > 2}
-    return terms
+    words = _WORD.findall(f"{item.title or ''} {item.text or ''}".lower())
+    return terms | {word for word in words if len(word) > 2}
 
 
 def _popularity(acts: Acts, items: int, at: int) -> Floats:

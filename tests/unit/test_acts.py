@@ -126,3 +126,12 @@ def test_an_export_may_not_tell_of_times_that_profiles_cannot_hold(tmp_path: Pat
     rejects = Rejects()
     assert not list(exported_events([path], rejects))
     assert dict(rejects.counts) == {"occurred_in_future": 1}
+
+
+def test_each_users_last_acts_can_be_held_back() -> None:
+    user = np.array([0, 0, 0, 1, 2, 2])
+    every = Acts(user, np.arange(6), np.arange(6), np.ones(6, dtype=np.float32))
+    assert every.without_last(1).item.tolist() == [0, 1, 4]
+    assert every.without_last(2).item.tolist() == [0]
+    assert len(every.without_last(0)) == 6
+    assert len(every.without_last(9)) == 0

@@ -56,6 +56,13 @@ def test_users_do_not_leak_into_each_other() -> None:
     assert tables("a", "b").similarities["covisitation"].nnz == 0
 
 
+def test_propagation_reaches_items_that_nobody_took_together() -> None:
+    built = tables("ab", "bc")
+    assert built.similarities["covisitation"][[0], [2]][0] == 0
+    assert built.similarities["propagation"][[0], [2]][0] > 0
+    assert built.similarities["propagation"].diagonal().sum() == 0
+
+
 def test_popularity_counts_by_window() -> None:
     built = build_tables(sequences("abcd"), ITEMS, at=1_003 * DAY)
     assert built.popularity[:, 0].tolist() == [0, 0, 0, 1]
@@ -109,6 +116,11 @@ def test_of_equally_alike_items_the_first_stay() -> None:
     found = content_similarity([*alike, *other])
     assert found[[0]].indices.tolist() == list(range(1, NEIGHBOURS + 1))
     assert found[[NEIGHBOURS + 19]].indices.tolist() == list(range(NEIGHBOURS))
+
+
+def test_words_of_the_text_count_as_those_of_the_title() -> None:
+    words = [Item(item_id="1", title="Oak table"), Item(item_id="2", text="An OAK bench"), Item(item_id="3")]
+    assert content_similarity(words).toarray()[0, 1] > 0
 
 
 def test_a_catalogue_without_words_is_fine() -> None:

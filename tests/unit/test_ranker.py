@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -78,6 +79,26 @@ def test_examples_do_not_change_when_the_withheld_acts_do(dataset: Dataset) -> N
     for block, other in zip(known.blocks(labels.users), blind.blocks(labels.users), strict=True):
         np.testing.assert_array_equal(block.candidates.item, other.candidates.item)
         np.testing.assert_array_equal(block.features(), other.features())
+
+
+def test_events_held_back_are_known_to_the_lists_and_teach_nothing() -> None:
+    """A planted leak would show here: whatever the last acts are, tables, labels and examples stay."""
+    events = log(np.random.default_rng(7))
+    other = [
+        msgspec.structs.replace(one, item_id="sku-000") if place % LENGTH == LENGTH - 1 else one
+        for place, one in enumerate(events)
+    ]
+    held, changed = (
+        make_dataset(lambda log=log: iter(log), CATALOGUE, hold_last_events=1) for log in (events, other)
+    )
+    for stage in Stage:
+        np.testing.assert_array_equal(held.labels[stage].items, changed.labels[stage].items)
+        one, two = held.tables(stage), changed.tables(stage)
+        np.testing.assert_array_equal(one.popularity, two.popularity)
+        np.testing.assert_array_equal(one.factors, two.factors)
+    for stage in (Stage.TRAIN, Stage.TEST):
+        assert list(held.profiles[stage].encoded) == list(changed.profiles[stage].encoded)
+    assert all("sku-000" in profile.recent for profile in changed.profiles[Stage.SERVE])
 
 
 def test_equal_seeds_train_equal_models_that_find_the_walk(dataset: Dataset) -> None:

@@ -1,10 +1,11 @@
 """Candidates: for each user of a block, the items worth ranking, with every source's score and rank.
 
-A source scores items for a user's history by one sparse product and offers its best; the union is ranked.
-Cost for a block: linear in its history times `NEIGHBOURS`, whatever the size of the catalogue.
+A source scores items for a user's history by one sparse product, or by factors, and offers its best. The
+union is ranked: an item that one source offers has the scores of all. Cost for a block: linear in its history
+times `NEIGHBOURS`, and for the factors in users times items.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,11 +14,20 @@ import numpy.typing as npt
 from scipy import sparse
 
 from personalization.events import EventType
-from personalization.model_tables import Floats, Ints, Tables, strongest
+from personalization.factors import affinity, fold_in, nearest
+from personalization.model_tables import Floats, Ints, Tables, entries_at, strongest
 from personalization.profiles import CODES, Profile
 
-SOURCES: Final = ("covisitation", "transition", "content", "popular", "trending")
-OFFERED: Final = {"covisitation": 120, "transition": 80, "content": 60, "popular": 40, "trending": 20}
+SOURCES: Final = ("covisitation", "transition", "content", "propagation", "factors", "popular", "trending")
+OFFERED: Final = {
+    "covisitation": 120,
+    "transition": 80,
+    "content": 60,
+    "propagation": 60,
+    "factors": 60,
+    "popular": 40,
+    "trending": 20,
+}
 """How many items a source offers a user."""
 HISTORY_DECAY: Final = 0.85
 """Weight of a history item against the one after it."""
@@ -70,8 +80,11 @@ class Candidates:
     ----------
     user, item
         (c,), place in the block and row in the tables.
-    score, rank
-        (c, len(SOURCES)); NaN where the source does not offer the item. Ranks start at 1.
+    score
+        (c, len(SOURCES)); 0 where a personal source knows nothing for the item, NaN where a shared one does
+        not offer it.
+    rank
+        (c, len(SOURCES)), from 1; NaN where the source does not offer the item.
     users
         *b*.
     """
@@ -156,16 +169,27 @@ def _matrix(entries: Sequence[tuple[int, int, float]], shape: tuple[int, int]) -
 
 def generate(history: History, tables: Tables) -> Candidates:
     """Collect the candidates of every source for a block of users."""
-    shape = history.weights.shape
-    personal = {
+    linked = {
         "covisitation": history.weights @ tables.similarities["covisitation"],
         "transition": history.last @ tables.similarities["transition"],
         "content": history.weights @ tables.similarities["content"],
+        "propagation": history.weights @ tables.similarities["propagation"],
     }
-    offers = [_offer(name, _without(matrix, history.excluded)) for name, matrix in personal.items()]
-    for name, order in (("popular", tables.popular), ("trending", tables.trending)):
-        offers.append(_shared_offer(name, order, history.excluded))
-    return _union(offers, shape)
+    vectors = fold_in(history.weights, tables.factors)
+    near = nearest(vectors, tables.factors, history.excluded, OFFERED["factors"])
+    found = _union(
+        {
+            **{name: _offer(name, _without(matrix, history.excluded)) for name, matrix in linked.items()},
+            "factors": (*near, affinity(vectors, tables.factors, *near)),
+            "popular": _shared_offer("popular", tables.popular, history.excluded),
+            "trending": _shared_offer("trending", tables.trending, history.excluded),
+        },
+        history.weights.shape,
+    )
+    for name, matrix in linked.items():
+        found.score[:, SOURCES.index(name)] = entries_at(matrix, found.user, found.item)
+    found.score[:, SOURCES.index("factors")] = affinity(vectors, tables.factors, found.user, found.item)
+    return found
 
 
 Offer = tuple[Ints, Ints, npt.NDArray[np.float32]]
@@ -203,16 +227,17 @@ def _shared_offer(name: str, order: Ints, excluded: sparse.csr_array) -> Offer:
     return users, top[columns], (1.0 / (1.0 + columns)).astype(np.float32)
 
 
-def _union(offers: Sequence[Offer], shape: tuple[int, int]) -> Candidates:
-    codes = [users * shape[1] + items for users, items, _ in offers]
+def _union(offers: Mapping[str, Offer], shape: tuple[int, int]) -> Candidates:
+    codes = [offers[source][0] * shape[1] + offers[source][1] for source in SOURCES]
     unique, inverse = np.unique(np.concatenate(codes), return_inverse=True)
     score = np.full((len(unique), len(SOURCES)), np.nan, dtype=np.float32)
     rank = np.full_like(score, np.nan)
     start = 0
-    for source, (users, _, scores) in enumerate(offers):
+    for place, source in enumerate(SOURCES):
+        users, _, scores = offers[source]
         target = inverse[start : start + len(users)]
-        score[target, source] = scores
-        rank[target, source] = _ranks(users, shape[0])
+        score[target, place] = scores
+        rank[target, place] = _ranks(users, shape[0])
         start += len(users)
     return Candidates(unique // shape[1], unique % shape[1], score, rank, shape[0])
 

@@ -1,8 +1,9 @@
 """Features: one function of (profiles, candidates, time), for training, batch ranking and live refresh.
 
-Missing values are NaN, which LightGBM learns a direction for: a source that does not offer an item, an
-unknown price. No feature looks past the profile it is given or the tables' time. What was shown last is not a
-feature: the slate a click came from is in the profile before the click, and would give the label away.
+Missing values are NaN, which LightGBM learns a direction for: the rank at a source that does not offer an
+item, an unknown price. No feature looks past the profile it is given or the tables' time. What was shown last
+is not a feature: the slate a click came from is in the profile before the click, and would give the label
+away.
 """
 
 from collections.abc import Sequence
@@ -14,14 +15,17 @@ from scipy import sparse
 
 from personalization.candidates import SOURCES, Candidates, History
 from personalization.events import EventType
-from personalization.model_tables import POPULARITY_DAYS, Floats, Ints, Tables
+from personalization.model_tables import POPULARITY_DAYS, Floats, Ints, Tables, entries_at
 from personalization.profiles import CODES, Profile
 
 _DAY: Final = 86_400.0
+_OF_LAST: Final = ("covisitation", "transition", "content")
+"""Similarities of an item to the user's last one alone; sources look at more of the history."""
 FEATURES: Final = (
     *(f"{source}_score" for source in SOURCES),
     *(f"{source}_rank" for source in SOURCES),
     "sources",
+    *(f"last_{name}" for name in _OF_LAST),
     *(f"popularity_{days}d" for days in POPULARITY_DAYS),
     "item_age_days",
     "price",
@@ -52,6 +56,7 @@ def features(
         *candidates.score.T,
         *candidates.rank.T,
         (~np.isnan(candidates.rank)).sum(axis=1),
+        *_similar_to_last(candidates, history, tables),
         *tables.popularity[item].T,
         np.where(first_seen > 0, (at[user] - first_seen) / _DAY, np.nan),
         tables.price[item],
@@ -61,6 +66,15 @@ def features(
         *_user_features(profiles, history, at)[user].T,
     ]
     return np.column_stack(columns).astype(np.float32)
+
+
+def _similar_to_last(candidates: Candidates, history: History, tables: Tables) -> list[Floats]:
+    """Return for each of `_OF_LAST` (c,) what it says from the user's last item to each candidate."""
+    users = np.flatnonzero(history.newest >= 0)
+    ones = np.ones(len(users), dtype=np.float32)
+    last = sparse.csr_array((ones, (users, history.newest[users])), shape=history.weights.shape)
+    linked = (sparse.csr_array(last @ tables.similarities[name]) for name in _OF_LAST)
+    return [entries_at(matrix, candidates.user, candidates.item) for matrix in linked]
 
 
 def _category_affinity(
@@ -80,26 +94,12 @@ def _category_affinity(
     by_category = sparse.csr_array(history.weights @ membership)
     total = np.asarray(history.weights.sum(axis=1)).ravel()
     code = category[candidates.item]
-    mass = _look_up(by_category, candidates.user, np.maximum(code, 0))
+    mass = entries_at(by_category, candidates.user, np.maximum(code, 0))
     with np.errstate(invalid="ignore", divide="ignore"):
         share = np.where(code >= 0, mass / total[candidates.user], np.nan)
     last = np.where(history.newest >= 0, category[np.maximum(history.newest, 0)], -1)[candidates.user]
     same = np.where((last >= 0) & (code >= 0), (last == code).astype(np.float64), np.nan)
     return share, same
-
-
-def _look_up(
-    matrix: sparse.csr_array, rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64]
-) -> npt.NDArray[np.float64]:
-    """Entries at (rows, columns) by binary search in the sorted positions; absent ones are 0."""
-    matrix.sort_indices()
-    width = matrix.shape[1]
-    present = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr)) * width + matrix.indices
-    wanted = rows * width + columns
-    place = np.minimum(np.searchsorted(present, wanted), max(len(present) - 1, 0))
-    if not len(present):
-        return np.zeros(len(rows))
-    return np.where(present[place] == wanted, matrix.data[place], 0.0)
 
 
 def _typical_price(history: History, tables: Tables) -> npt.NDArray[np.float64]:

@@ -23,7 +23,7 @@ from personalization.profiles import item_hash
 NEIGHBOURS: Final = 100
 POPULARITY_DAYS: Final = (1, 7, 30, 365)
 """Windows of `Tables.popularity`, in days before the tables' time."""
-SIMILARITIES: Final = ("covisitation", "transition", "content")
+SIMILARITIES: Final = ("covisitation", "transition", "content", "propagation")
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
@@ -41,6 +41,8 @@ class Tables:
         Seconds since 1970; nothing later was counted.
     similarities
         Name of `SIMILARITIES` -> sparse matrix (n, n), float32: row *i* holds what goes with item *i*.
+    factors
+        (n, d), the items' vectors of a matrix factorization; 0 for items that nobody acted on.
     popularity
         (n, len(POPULARITY_DAYS)), acts in each window, weighted by kind.
     first_seen
@@ -50,6 +52,7 @@ class Tables:
     items: tuple[Item, ...]
     at: int
     similarities: Mapping[str, sparse.csr_array]
+    factors: Floats
     popularity: Floats
     first_seen: Ints
 
@@ -105,6 +108,7 @@ def save_tables(tables: Tables, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "items.json").write_bytes(msgspec.json.encode(tables.items))
     (folder / "at.json").write_bytes(msgspec.json.encode(tables.at))
+    np.save(folder / "factors.npy", tables.factors)
     np.save(folder / "popularity.npy", tables.popularity)
     np.save(folder / "first_seen.npy", tables.first_seen)
     for name, matrix in tables.similarities.items():
@@ -128,6 +132,7 @@ def load_tables(folder: Path) -> Tables:
             items=items,
             at=at,
             similarities={name: _load_matrix(folder, name, len(items)) for name in SIMILARITIES},
+            factors=np.load(folder / "factors.npy", mmap_mode="r"),
             popularity=np.load(folder / "popularity.npy"),
             first_seen=np.load(folder / "first_seen.npy"),
         )
@@ -141,9 +146,29 @@ def _load_matrix(folder: Path, name: str, size: int) -> sparse.csr_array:
 
 
 def strongest(matrix: sparse.csr_array, count: int) -> sparse.csr_array:
-    """Keep each row's `count` largest entries, ties by column. Cost O(entries log entries)."""
+    """Keep each row's `count` largest entries, ties by column.
+
+    Cost O(entries) to select, and O(kept log kept) to order.
+    """
     rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-    order = np.lexsort((matrix.indices, -matrix.data, rows))
-    place = np.arange(len(order)) - matrix.indptr[rows[order]]
-    kept = order[place < count]
-    return sparse.csr_array((matrix.data[kept], (rows[kept], matrix.indices[kept])), shape=matrix.shape)
+    likely = np.flatnonzero(matrix.data >= _least_kept(matrix, count)[rows])
+    rows, columns, data = rows[likely], matrix.indices[likely], matrix.data[likely]
+    order = np.lexsort((columns, -data, rows))
+    starts = np.searchsorted(rows, np.arange(matrix.shape[0]))
+    kept = order[np.arange(len(order)) - starts[rows[order]] < count]
+    return sparse.csr_array((data[kept], (rows[kept], columns[kept])), shape=matrix.shape)
+
+
+def _least_kept(matrix: sparse.csr_array, count: int) -> Floats:
+    """(rows,), the `count`th largest entry of each row, -inf for rows with fewer."""
+    least = np.full(matrix.shape[0], -np.inf, dtype=np.float32)
+    for row in np.flatnonzero(np.diff(matrix.indptr) > count):
+        entries = matrix.data[matrix.indptr[row] : matrix.indptr[row + 1]]
+        least[row] = np.partition(entries, -count)[-count]
+    return least
+
+
+def entries_at(matrix: sparse.csr_array, rows: Ints, columns: Ints) -> Floats:
+    """Return (m,) the entries at (rows, columns); absent ones are 0. Cost O(m log entries of a row)."""
+    matrix.sort_indices()
+    return np.asarray(matrix[rows, columns], dtype=np.float32) if len(rows) else np.zeros(0, np.float32)

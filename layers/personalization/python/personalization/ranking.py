@@ -28,6 +28,8 @@ REASONS: Final = {
     "covisitation": "others_also_liked",
     "transition": "often_next",
     "content": "similar_to_what_you_like",
+    "propagation": "others_also_liked",
+    "factors": "matches_your_taste",
     "popular": "popular",
     "trending": "trending",
 }
