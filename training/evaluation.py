@@ -1,32 +1,27 @@
 """Held-out quality: how high each method ranks the item that a user came to next, unseen by all of them."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import bootstrap
 
 from personalization.candidates import SOURCES, Candidates
 from personalization.features import FEATURES
-from personalization.ranking import (
-    LightGbmScorer,
-    Scorer,
-    best_by_user,
-    covisitation_scores,
-    read_metadata,
-)
+from personalization.model_tables import Floats
+from personalization.ranking import LightGbmScorer, Scorer, covisitation_scores, read_metadata
+from training import metrics
 from training.acts import Ints
 from training.dataset import Dataset
-from training.knowledge import Knowledge
-from training.metrics import gains, hit_rate, mean_reciprocal_rank, ndcg
-from training.split import Stage
+from training.measuring import CUTOFFS, TOP, Catalogue, Example, Measures, Method, measure
+from training.metrics import Doubles, gains, mean_interval
+from training.split import Stage, known_to
 
-CUTOFFS: Final = (5, 10, 20)
-LIST_LENGTH: Final = 20
-RESAMPLES: Final = 1_000
+GROUPS: Final = {"new": (1, 3), "casual": (4, 10), "heavy": (11, None)}
+"""User group -> fewest and most items a user had come to before the held-out one; every user is in one."""
 MODEL: Final = "model"
 CHAMPION: Final = "the model in service"
 COVISITATION: Final = "co-visitation"
@@ -34,11 +29,38 @@ POPULARITY: Final = "popularity"
 
 
 class Scores(msgspec.Struct, frozen=True):
-    """One method's quality, by metric and cut-off: `{"ndcg": {"10": 0.05}}`."""
+    """One method's quality: accuracy by metric and cut-off, `{"ndcg": {"10": 0.05}}`, and the lists' nature.
+
+    Attributes
+    ----------
+    map
+        Mean average precision; equals `mrr`, as there is one relevant item a user.
+    coverage
+        Share of the catalogue among anyone's first `TOP`; the other attributes are of the first `TOP` too.
+    novelty
+        Mean self-information of the items, in bits.
+    popularity
+        Average recommendation popularity (Abdollahpouri, Burke and Mobasher, 2019): mean share of users who
+        know an item.
+    popularity_lift
+        `popularity` against that of the held-out items, less 1 (after Abdollahpouri et al., 2020, who compare
+        with the history): 0 is no bias, 1 is twice as popular as what users came to.
+    diversity
+        Mean of 1 - cosine of content within a list; None if no item is like another.
+    miscalibration
+        Mean divergence of a list's categories from the user's history's; None without categories.
+    """
 
     ndcg: dict[int, float]
     hit_rate: dict[int, float]
     mrr: dict[int, float]
+    map: dict[int, float] = {}
+    coverage: float | None = None
+    novelty: float | None = None
+    popularity: float | None = None
+    popularity_lift: float | None = None
+    diversity: float | None = None
+    miscalibration: float | None = None
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -47,6 +69,38 @@ class Difference(msgspec.Struct, frozen=True):
     mean: float
     low: float
     high: float
+
+
+class Estimate(msgspec.Struct, frozen=True):
+    """A metric's mean over users and its 95% bootstrap interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
+class GroupScores(msgspec.Struct, frozen=True):
+    """One method's quality for one group of users, at cut-off `TOP`."""
+
+    ndcg: Estimate
+    hit_rate: Estimate
+
+
+class UserGroup(msgspec.Struct, frozen=True):
+    """Users who are known equally well.
+
+    Attributes
+    ----------
+    fewest, most
+        Items a user had come to before the held-out one; `most` is None for no limit.
+    methods
+        Method -> quality; empty if the group is.
+    """
+
+    fewest: int
+    most: int | None
+    users: int
+    methods: dict[str, GroupScores]
 
 
 class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,12 +116,21 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
         Rival -> what the model has more, or less, than it.
     recall_by_source
         Source -> share of users whose item it offers; `any` for all together: the ceiling of the ranker.
+    recall_added_by_source
+        Source -> share of users whose item it alone offers: what the ceiling would lose without it.
+    groups
+        Name of `GROUPS` -> users and quality.
+    examples
+        Users evenly spread over those evaluated, not chosen by success.
     """
 
     users: int
     methods: dict[str, Scores]
     differences: dict[str, Difference]
     recall_by_source: dict[str, float]
+    recall_added_by_source: dict[str, float] = {}
+    groups: dict[str, UserGroup] = {}
+    examples: tuple[Example, ...] = ()
 
 
 def rankers_of(model: Path, champion: Path | None = None, *, threads: int) -> dict[str, Scorer]:
@@ -88,76 +151,110 @@ def evaluate(dataset: Dataset, rankers: Mapping[str, Scorer]) -> Evaluation:
     All see the same candidates, of tables that don't know the held-out items.
     """
     knowledge = dataset.knowledge(Stage.TEST)
-    ranks, offered = rank_labels(knowledge, rankers)
-    recall = {source: float(np.mean(offered[:, place])) for place, source in enumerate(SOURCES)}
-    recall["any"] = float(np.mean(offered.any(axis=1)))
+    acts = known_to(knowledge.labels, dataset.log.acts)
+    catalogue = Catalogue.of(knowledge.tables, acts, len(dataset.log.users))
+    methods: dict[str, Method] = {method: partial(_predict, scorer) for method, scorer in rankers.items()}
+    methods |= {COVISITATION: _covisitation, POPULARITY: _popularity}
+    measured = measure(knowledge, methods, catalogue, shown=MODEL)
+    users = knowledge.labels.users
+    usual = float(catalogue.popularity[knowledge.labels.item[users]].sum()) / max(len(users), 1)
+    ranks = {method: measured.ranks(method) for method in methods}
+    recall, added = recall_of_sources(measured.offered)
     return Evaluation(
-        users=len(knowledge.labels.users),
-        methods={method: _scores(found) for method, found in ranks.items()},
+        users=len(users),
+        methods={
+            method: _scores(ranks[method], found, catalogue, usual)
+            for method, found in measured.methods.items()
+        },
         differences={rival: compare(ranks[MODEL], ranks[rival]) for rival in ranks if rival != MODEL},
-        recall_by_source={source: _rounded(share) for source, share in recall.items()},
+        recall_by_source=recall,
+        recall_added_by_source=added,
+        groups=_groups(catalogue.known[users], ranks),
+        examples=measured.examples,
     )
+
+
+def _predict(scorer: Scorer, _: Candidates, matrix: Floats) -> Doubles:
+    return scorer.predict(matrix)
+
+
+def _covisitation(candidates: Candidates, _: Floats) -> Doubles:
+    return covisitation_scores(candidates)
+
+
+def _popularity(candidates: Candidates, _: Floats) -> Doubles:
+    return np.nan_to_num(candidates.score[:, SOURCES.index("popular")], nan=-1.0).astype(float)
 
 
 def compare(model: Ints, rival: Ints) -> Difference:
     """Compare two methods by their ranks of the same users' items, by a paired percentile bootstrap."""
-    gained = gains(model, 10) - gains(rival, 10)
+    gained = gains(model, TOP) - gains(rival, TOP)
     if len(gained) < 2:
         return Difference(0.0, -1.0, 1.0)
-    interval = bootstrap(
-        (gained,),
-        np.mean,
-        n_resamples=RESAMPLES,
-        batch=50,
-        method="percentile",
-        rng=np.random.default_rng(0),
-    ).confidence_interval
-    return Difference(
-        _rounded(float(gained.mean())), _rounded(float(interval.low)), _rounded(float(interval.high))
+    low, high = mean_interval(gained)
+    return Difference(_rounded(float(gained.mean())), _rounded(low), _rounded(high))
+
+
+def recall_of_sources(offered: npt.NDArray[np.bool_]) -> tuple[dict[str, float], dict[str, float]]:
+    """Return each source's recall alone, with that of `any`, and what it adds to all the others'.
+
+    `offered` is (users, len(SOURCES)), which sources offer each user's item.
+    """
+    users = max(len(offered), 1)
+    alone = offered & (offered.sum(axis=1) == 1)[:, None]
+    recall = dict(zip(SOURCES, (offered.sum(axis=0) / users).tolist(), strict=True))
+    recall["any"] = float(offered.any(axis=1).sum() / users)
+    added = dict(zip(SOURCES, (alone.sum(axis=0) / users).tolist(), strict=True))
+    return (
+        {source: _rounded(share) for source, share in recall.items()},
+        {source: _rounded(share) for source, share in added.items()},
     )
 
 
-def rank_labels(
-    knowledge: Knowledge, rankers: Mapping[str, Scorer]
-) -> tuple[Mapping[str, Ints], npt.NDArray[np.bool_]]:
-    """Return each labelled user's rank by method, and which sources offer the label (users, SOURCES)."""
-    ranks: dict[str, list[int]] = {method: [] for method in (*rankers, COVISITATION, POPULARITY)}
-    offered = []
-    for block in knowledge.blocks(knowledge.labels.users):
-        candidates, wanted = block.candidates, knowledge.labels.item[block.users]
-        matrix = block.features()
-        by_method = {
-            **{method: scorer.predict(matrix) for method, scorer in rankers.items()},
-            COVISITATION: covisitation_scores(candidates),
-            POPULARITY: np.nan_to_num(candidates.score[:, SOURCES.index("popular")], nan=-1.0).astype(float),
-        }
-        for method, scores in by_method.items():
-            ranks[method] += _label_ranks(candidates, scores, wanted)
-        offered.append(_offered(candidates, wanted))
-    nothing = np.zeros((0, len(SOURCES)), dtype=np.bool_)
-    return {method: np.array(found) for method, found in ranks.items()}, np.vstack([nothing, *offered])
+def _groups(known: Ints, ranks: Mapping[str, Ints]) -> dict[str, UserGroup]:
+    """`known` (users,) is how many items each user had come to."""
+    groups = {}
+    for name, (fewest, most) in GROUPS.items():
+        inside = known >= fewest
+        if most is not None:
+            inside &= known <= most
+        users = int(inside.sum())
+        scores = {method: _group_scores(found[inside]) for method, found in ranks.items()} if users else {}
+        groups[name] = UserGroup(fewest, most, users, scores)
+    return groups
 
 
-def _label_ranks(candidates: Candidates, scores: npt.NDArray[np.float64], wanted: Ints) -> list[int]:
-    every = np.ones(int(candidates.item.max(initial=0)) + 1, dtype=np.bool_)
-    lists = best_by_user(candidates, scores, every, LIST_LENGTH)
-    found = (np.flatnonzero(candidates.item[rows] == item) for rows, item in zip(lists, wanted, strict=True))
-    return [int(places[0]) + 1 if len(places) else 0 for places in found]
+def _group_scores(ranks: Ints) -> GroupScores:
+    gained = gains(ranks, TOP)
+    return GroupScores(ndcg=_estimate(gained), hit_rate=_estimate((gained > 0).astype(float)))
 
 
-def _offered(candidates: Candidates, wanted: Ints) -> npt.NDArray[np.bool_]:
-    offered = np.zeros((candidates.users, len(SOURCES)), dtype=np.bool_)
-    hit = candidates.item == wanted[candidates.user]
-    offered[candidates.user[hit]] = ~np.isnan(candidates.rank[hit])
-    return offered
+def _estimate(values: Doubles) -> Estimate:
+    """`values` (users,), one at least, lie between 0 and 1, and so do the ends of the interval."""
+    low, high = mean_interval(values)
+    return Estimate(_rounded(float(values.mean())), _rounded(max(low, 0.0)), _rounded(min(high, 1.0)))
 
 
-def _scores(ranks: Ints) -> Scores:
+def _scores(ranks: Ints, found: Measures, catalogue: Catalogue, usual: float) -> Scores:
+    """`usual` is the mean popularity of the held-out items."""
+    popularity = found.popularity.value
+    lift = popularity / usual - 1 if popularity is not None and usual else None
     return Scores(
-        ndcg={k: _rounded(ndcg(ranks, k)) for k in CUTOFFS},
-        hit_rate={k: _rounded(hit_rate(ranks, k)) for k in CUTOFFS},
-        mrr={k: _rounded(mean_reciprocal_rank(ranks, k)) for k in CUTOFFS},
+        ndcg={k: _rounded(metrics.ndcg(ranks, k)) for k in CUTOFFS},
+        hit_rate={k: _rounded(metrics.hit_rate(ranks, k)) for k in CUTOFFS},
+        mrr={k: _rounded(metrics.mean_reciprocal_rank(ranks, k)) for k in CUTOFFS},
+        map={k: _rounded(found.precision[k].value or 0.0) for k in CUTOFFS},
+        coverage=_rounded(metrics.catalogue_coverage(found.exposure)),
+        novelty=_known(found.novelty.value),
+        popularity=_known(popularity),
+        popularity_lift=_known(lift),
+        diversity=_known(found.diversity.value) if catalogue.similarity.nnz else None,
+        miscalibration=_known(found.miscalibration.value),
     )
+
+
+def _known(value: float | None) -> float | None:
+    return None if value is None else _rounded(value)
 
 
 def _rounded(value: float) -> float:

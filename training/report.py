@@ -2,106 +2,220 @@
 
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
+from training.charts import STYLE, Whisker, bars, curve, glossary, table, whiskers
 from training.dataset import Dataset
-from training.evaluation import Evaluation
+from training.evaluation import MODEL, Evaluation, UserGroup
+from training.measuring import EXAMPLE_ITEMS, LIST_LENGTH, TOP, Example
 
-_STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; color: #1b1b1f }
-body { max-width: 56rem; margin: 2rem auto; padding: 0 1rem }
-table { border-collapse: collapse; margin: 1rem 0 }
-th, td { padding: .35rem .9rem; border-bottom: 1px solid #ddd }
-td { font-variant-numeric: tabular-nums; text-align: right } th, td:first-child { text-align: left }
-rect { fill: #3b5bdb } text { font: 13px system-ui, sans-serif; fill: #1b1b1f } polyline { stroke: #3b5bdb }
-"""
+PROTOCOL: Final = (
+    "leave-last-out: each user's newest new item is held out; ties go to the item earlier in the catalogue, "
+    "whose order has no meaning; items the user acted on before are left out"
+)
+_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
+"""The page may load and run nothing, whatever a title holds."""
+_ACCURACY: Final = {"ndcg": "NDCG", "hit_rate": "hit rate", "mrr": "MRR", "map": "MAP"}
+_NATURE: Final = {
+    "coverage": ("coverage", "{:.1%}", "Share of the catalogue that is in anyone's list. More is better."),
+    "novelty": (
+        "novelty",
+        "{:.2f}",
+        "How surprising the items are, in bits: at 10, 1 user in 1,024 knows an item. More is fresher, at "
+        "equal accuracy.",
+    ),
+    "popularity_lift": (
+        "popularity lift",
+        "{:+.0%}",
+        "How much more popular the items are than those that users came to by themselves. Near 0 is best; "
+        "above it, hits crowd out the rest.",
+    ),
+    "diversity": (
+        "diversity",
+        "{:.3f}",
+        "How unlike each other the items of a list are, from 0 to 1. More is more varied, at equal accuracy.",
+    ),
+    "miscalibration": (
+        "miscalibration",
+        "{:.3f}",
+        "How far the mix of categories in a list is from that in the user's history, in nats. 0 mirrors it; "
+        "less is better.",
+    ),
+}
+"""Attribute of `Scores` -> its name, its form, and which direction is good."""
+_FEATURES_SHOWN: Final = 15
+_FEWEST_USERS: Final = 20
+"""Groups of fewer are not drawn: their intervals would squeeze all others."""
+_UNKNOWN: Final = "n/a"
 
 
 def save_report(evaluation: Evaluation, training: bytes, dataset: Dataset, folder: Path) -> None:
-    """Write `report.json` and `report.html`; equal runs are equal bytes."""
+    """Write `report.json` and `report.html`; equal runs are equal bytes.
+
+    `training` is the model's `TRAINING_FILE`.
+    """
     report = {
         "events": dataset.log.events,
         "acts": len(dataset.log.acts),
         "users": len(dataset.log.users),
         "items": len(dataset.log.items),
-        "protocol": "leave-last-out: each user's newest new item is held out; ties go to the item earlier in "
-        "the catalogue, whose order has no meaning; items the user acted on before are left out",
+        "protocol": PROTOCOL,
         "evaluation": msgspec.to_builtins(evaluation, str_keys=True),
         "training": msgspec.json.decode(training),
     }
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "report.json").write_bytes(msgspec.json.format(msgspec.json.encode(report)))
-    (folder / "report.html").write_text(_page(report))
+    facts = (
+        f"{report['events']:,} events, {report['users']:,} users, {report['items']:,} items. "
+        f"{evaluation.users:,} users evaluated. Protocol: {PROTOCOL}."
+    )
+    (folder / "report.html").write_text(page(facts, evaluation, report["training"]), encoding="utf-8")
 
 
 def read_evaluation(folder: Path) -> Evaluation:
-    """Read the evaluation out of a report that `save_report` wrote."""
+    """Read the evaluation out of a report that `save_report` wrote, now or before it knew as much."""
     report = msgspec.json.decode((folder / "report.json").read_bytes())
     return msgspec.convert(report["evaluation"], Evaluation, strict=False)
 
 
-def _page(report: dict[str, Any]) -> str:
-    evaluation, training = report["evaluation"], report["training"]
-    rows = [
-        [method, *(f"{scores[name][k]:.4f}" for name, k in _COLUMNS)]
-        for method, scores in evaluation["methods"].items()
-    ]
-    importance = dict(list(training["importance"].items())[:15])
-    sections = [
-        f"<p>{report['events']:,} events, {report['users']:,} users, {report['items']:,} items. "
-        f"{evaluation['users']:,} users evaluated. Protocol: {escape(report['protocol'])}.</p>",
-        "<h2>Held-out quality</h2>",
-        _table(["method", *(f"{name} @{k}" for name, k in _COLUMNS)], rows),
-        "<h2>What the model has more than its rivals (NDCG@10, paired bootstrap)</h2>",
-        _table(
-            ["rival", "mean", "95% from", "to"],
-            [
-                [rival, *(f"{row[part]:+.4f}" for part in ("mean", "low", "high"))]
-                for rival, row in evaluation["differences"].items()
-            ],
+def page(facts: str, evaluation: Evaluation, training: dict[str, Any]) -> str:
+    """Lay out the page; it needs no network, and strings of the data are only ever text in it."""
+    importance = dict(list(training["importance"].items())[:_FEATURES_SHOWN])
+    sections = {
+        "Held-out accuracy": _accuracy(evaluation),
+        "Lift over baselines": _lift(evaluation),
+        "Beyond accuracy": _nature(evaluation),
+        "Who it is good for": _groups(evaluation.groups),
+        "Recall by source": _recall(evaluation),
+        "Example users": _examples(evaluation.examples),
+        "Learning curve": curve(
+            training["validation_ndcg_at_10"], "{:.4f}", label="validation NDCG@10 by tree", unit="trees"
         ),
-        "<h2>Which source offers the item</h2>",
-        _bars(evaluation["recall_by_source"], "{:.1%}"),
-        "<h2>What the ranker looks at (gain)</h2>",
-        _bars(importance, "{:,.0f}"),
-        "<h2>Learning curve: validation NDCG@10 by tree</h2>",
-        _curve(training["validation_ndcg_at_10"]),
+        "What the ranker looks at": bars(importance, "{:,.0f}", label="gain by feature"),
+    }
+    body = "".join(f"<section><h2>{title}</h2>{content}</section>" for title, content in sections.items())
+    return (
+        "<!doctype html><html lang=en><head><meta charset=utf-8><title>Attune: training report</title>"
+        f'<meta http-equiv=Content-Security-Policy content="{_POLICY}">'
+        '<meta name=viewport content="width=device-width, initial-scale=1">'
+        f"<style>{STYLE}</style></head><body><h1>Training report</h1><p>{escape(facts)}</p>{body}"
+        "</body></html>\n"
+    )
+
+
+def _accuracy(evaluation: Evaluation) -> str:
+    columns = [("ndcg", 10), ("hit_rate", 10), ("mrr", 10), ("map", 10), ("ndcg", 20), ("hit_rate", 20)]
+    names = {column: f"{_ACCURACY[column[0]]} @{column[1]}" for column in columns}
+    if all(scores.map == scores.mrr for scores in evaluation.methods.values()):
+        names["mrr", 10] = "MRR = MAP @10"
+        del names["map", 10]
+    rows = [
+        [method, *(_figure(getattr(scores, name).get(k), "{:.4f}") for name, k in names)]
+        for method, scores in evaluation.methods.items()
+    ]
+    return _note("More is better.") + table(["method", *names.values()], rows)
+
+
+def _lift(evaluation: Evaluation) -> str:
+    """The intervals are those of the paired differences, against the rival's own mean."""
+    rows = []
+    for rival, gap in evaluation.differences.items():
+        base = evaluation.methods[rival].ndcg[TOP]
+        lifts = [f"{value / base:+.1%}" if base else _UNKNOWN for value in (gap.mean, gap.low, gap.high)]
+        rows.append([rival, *lifts, f"{gap.mean:+.4f}", f"{gap.low:+.4f} to {gap.high:+.4f}"])
+    head = ["against", "lift", "95% from", "to", "difference", "95%"]
+    return _note(
+        f"What the model has more than each rival in NDCG@{TOP}, relatively and absolutely; 95% intervals by "
+        "bootstrap of the differences user by user. An interval that holds 0 proves nothing."
+    ) + table(head, rows)
+
+
+def _nature(evaluation: Evaluation) -> str:
+    rows = [
+        [name, *(_figure(getattr(scores, field), form) for scores in evaluation.methods.values())]
+        for field, (name, form, _) in _NATURE.items()
     ]
     return (
-        "<!doctype html><html lang=en><meta charset=utf-8><title>Attune: training report</title>"
-        f"<style>{_STYLE}</style><h1>Training report</h1>{''.join(sections)}</html>\n"
+        _note(f"What the first {TOP} items of the lists are like.")
+        + table(["measure", *evaluation.methods], rows)
+        + glossary({name: words for name, _, words in _NATURE.values()})
     )
 
 
-_COLUMNS = (("ndcg", "10"), ("hit_rate", "10"), ("mrr", "10"), ("ndcg", "20"), ("hit_rate", "20"))
+def _figure(value: float | None, form: str) -> str:
+    return _UNKNOWN if value is None else form.format(value)
 
 
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    header = "".join(f"<th>{escape(cell)}</th>" for cell in head)
-    body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
-    return f"<table><tr>{header}</tr>{body}</table>"
+def _groups(groups: dict[str, UserGroup]) -> str:
+    drawn = {
+        _group_name(name, group): [
+            Whisker(method, scores.ndcg.mean, scores.ndcg.low, scores.ndcg.high, strong=method == MODEL)
+            for method, scores in group.methods.items()
+            if group.users >= _FEWEST_USERS
+        ]
+        for name, group in groups.items()
+    }
+    note = _note(f"NDCG@{TOP} with 95% intervals, by how many items were known of a user.")
+    return note + whiskers(drawn, "{:.3f}", label=f"NDCG@{TOP} by user group and method")
 
 
-def _bars(values: dict[str, float], form: str) -> str:
-    top = max(values.values(), default=0) or 1
-    bars = "".join(
-        f'<text x="0" y="{22 * place + 15}">{escape(name)}</text>'
-        f'<rect x="190" y="{22 * place + 3}" width="{400 * value / top:.1f}" height="15"/>'
-        f'<text x="{198 + 400 * value / top:.1f}" y="{22 * place + 15}">{form.format(value)}</text>'
-        for place, (name, value) in enumerate(values.items())
+def _group_name(name: str, group: UserGroup) -> str:
+    known = f"{group.fewest} or more" if group.most is None else f"{group.fewest} to {group.most}"
+    few = " (too few)" if group.users < _FEWEST_USERS else ""
+    return f"{name}: {known} items, users: {group.users:,}{few}"
+
+
+def _recall(evaluation: Evaluation) -> str:
+    recall, added = evaluation.recall_by_source, evaluation.recall_added_by_source
+    rows = [
+        [source, f"{share:.2%}", _figure(added.get(source), "{:+.2%}")] for source, share in recall.items()
+    ]
+    note = (
+        "Share of users whose held-out item a source offers (the bar), and whose item it alone offers (the "
+        "stronger part): what the ceiling, any, would lose without it. "
     )
-    return f'<svg role="img" width="700" height="{22 * len(values) + 6}">{bars}</svg>'
+    chart = bars(recall, "{:.1%}", parts=added, label="recall by source")
+    return _note(note + _idle(evaluation)) + chart + table(["source", "alone", "added on top"], rows)
 
 
-def _curve(values: list[float]) -> str:
-    low, high = min(values, default=0), max(values, default=1)
-    step, scale = 680 / max(len(values) - 1, 1), 150 / ((high - low) or 1)
-    points = " ".join(
-        f"{place * step:.1f},{160 - (value - low) * scale:.1f}" for place, value in enumerate(values)
+def _idle(evaluation: Evaluation) -> str:
+    """Say which sources add nothing."""
+    if not evaluation.users:
+        return "No user was evaluated."
+    idle = [source for source, share in evaluation.recall_added_by_source.items() if not share]
+    if not idle:
+        return "Every source adds something."
+    names = idle[0] if len(idle) == 1 else f"{', '.join(idle[:-1])} and {idle[-1]}"
+    verb = "adds" if len(idle) == 1 else "add"
+    return f"{names} {verb} nothing: other sources offer all the held-out items that they do."
+
+
+def _examples(examples: tuple[Example, ...]) -> str:
+    note = f"Spread evenly over the users evaluated, not chosen by success; the first {EXAMPLE_ITEMS} items."
+    return _note(note) + "".join(_example(number, example) for number, example in enumerate(examples, 1))
+
+
+def _example(number: int, example: Example) -> str:
+    history = "".join(f"<li>{_item(item)}</li>" for item in example.history)
+    recommended = "".join(
+        f"<li>{_item(one.item)} <span class=soft>{escape(one.reason.replace('_', ' '))}</span></li>"
+        for one in example.recommended
     )
+    place = f"at place {example.rank}" if example.rank else f"not among the first {LIST_LENGTH}"
     return (
-        f'<svg role="img" width="700" height="190"><polyline fill="none" points="{points}"/>'
-        f'<text x="0" y="182">{low:.4f} to {high:.4f}, {len(values)} trees</text></svg>'
+        f"<article><h3>User {number}, {example.known:,} items known</h3>"
+        f"<div class=soft>history, newest first</div><ul>{history}</ul>"
+        f"<div class=soft>recommended</div><ol>{recommended}</ol>"
+        f"<p><span class=soft>came to</span> {_item(example.held_out)}: {place}</p></article>"
     )
+
+
+def _item(title: str) -> str:
+    """Isolate the direction of its text, too: a title may be written from right to left."""
+    return f"<bdi>{escape(title)}</bdi>"
+
+
+def _note(text: str) -> str:
+    return f"<p class=soft>{escape(text)}</p>"
