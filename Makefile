@@ -18,7 +18,7 @@ AWS_READY := .local/emulator/.ready
 
 export PORT DATA KEEP
 
-.PHONY: prove help setup demo demo-operations rollback up down status url test check format synth
+.PHONY: bench prove help setup demo demo-operations rollback up down status url test check format synth
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ test: check ## check, and run every test, up to the one that deploys
 
 prove: setup ## the long proofs: the demos, every synthesis, ranking quality on a published log
 	@$(PYTHON) -m pytest tests/prove -v
+
+bench: setup ## time and memory of training and ranking, a quarter of a million events against a million
+	@PYTHONPATH=tests $(PYTHON) -m benchmarks
 
 check: setup ## formatting, lint, types and import rules
 	@.venv/bin/ruff format --check

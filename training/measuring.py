@@ -202,13 +202,12 @@ class Measured:
 
 
 def measure(
-    knowledge: Knowledge, methods: Mapping[str, Method], catalogue: Catalogue, *, shown: str
+    knowledge: Knowledge, users: Ints, methods: Mapping[str, Method], catalogue: Catalogue, *, shown: str
 ) -> Measured:
-    """Rank and measure each labelled user's candidates by each method; `shown` is the examples' one."""
-    users = knowledge.labels.users
+    """Rank and measure labelled users' candidates by each method; `shown` is the examples' one."""
     items = len(knowledge.tables.items)
     measures = {method: Measures(np.zeros(items, dtype=np.int64)) for method in methods}
-    chosen = users[np.unique(np.linspace(0, len(users) - 1, EXAMPLES).astype(int))] if len(users) else users
+    chosen = evenly(users, EXAMPLES)
     examples: list[Example] = []
     offered = [np.zeros((0, len(SOURCES)), dtype=np.bool_)]
     for block in knowledge.blocks(users):
@@ -221,6 +220,16 @@ def measure(
                 examples += [_example(block, place, lists, wanted, catalogue) for place in places]
         offered.append(_offered(block.candidates, wanted))
     return Measured(measures, np.vstack(offered), tuple(examples))
+
+
+def evenly(users: Ints, count: int) -> Ints:
+    """Return at most so many users, evenly spread from the first to the last.
+
+    >>> evenly(np.array([3, 5, 7, 9, 11]), 3).tolist()
+    [3, 7, 11]
+    """
+    places = np.linspace(0, len(users) - 1, min(count, len(users))).astype(np.int64)
+    return np.asarray(users[places])
 
 
 def _offered(candidates: Candidates, wanted: Ints) -> npt.NDArray[np.bool_]:

@@ -204,3 +204,12 @@ def test_a_log_with_nobody_to_evaluate_says_so(users: int) -> None:
     assert sum(group.users for group in empty.groups.values()) == users - 1
     assert all(scores.ndcg.keys() == set(CUTOFFS) for scores in empty.methods.values())
     msgspec.json.encode(empty)
+
+
+def test_of_many_users_an_even_sample_is_measured(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch, found: Evaluation
+) -> None:
+    monkeypatch.setattr("training.evaluation.MAX_EVALUATED_USERS", 40)
+    sampled = evaluate(dataset, RANKERS)
+    assert sampled.users == sum(group.users for group in sampled.groups.values()) == 40 < found.users
+    assert sampled.methods[MODEL].ndcg[10] == pytest.approx(found.methods[MODEL].ndcg[10], abs=0.15)

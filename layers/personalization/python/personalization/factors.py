@@ -65,7 +65,7 @@ def _blocks(users: int, items: int) -> Iterator[tuple[int, int]]:
 def _best(scores: Doubles, count: int, first_user: int) -> tuple[Ints, Ints]:
     """Of each row the largest entries but 0."""
     count = min(count, scores.shape[1])
-    least = -np.partition(-scores, count - 1, axis=1)[:, count - 1 : count]
+    least = np.partition(scores, -count, axis=1)[:, -count, None]
     users, items = np.nonzero((scores >= least) & (scores != 0.0))
     order = np.lexsort((items, -scores[users, items], users))
     users, items = users[order], items[order]
