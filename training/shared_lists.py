@@ -1,6 +1,5 @@
-"""Lists that many users share: popular, trending, and what a segment of users likes."""
+"""Lists that many users share: popular, trending, and what visitors of whom the same is known come to."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
@@ -14,12 +13,17 @@ from personalization.lists import STORED_ITEMS, ListItem
 from personalization.model_tables import Tables
 from personalization.profiles import Profile, at_seconds, segment_of
 from training.acts import Acts
+from training.behaviour import Doubles
+from training.facts import SUPPORT, Groups, backing, segment_chances
+from training.segments import Segmentation, segment_users
 
-MIN_SEGMENT_USERS: Final = 20
-"""Below this a segment says more about its few users than about itself."""
-SEGMENT_DAYS: Final = 90
-PRIOR_WEIGHT: Final = 0.2
-"""Share of overall popularity mixed into a segment's own, so that small segments fill a list sensibly."""
+EVERYBODY: Final = segment_of(None, None)
+"""The list for visitors of whom nothing is known, or nothing with enough support."""
+NOWHERE: Final = "country=any,"
+"""Lists of these names are of no country."""
+RECENT_DAYS: Final = 90
+PRIOR_ITEMS: Final = 3_000.0
+"""Items' worth of the coarser list that is mixed into each: a group needs as many to count as much as it."""
 
 
 def shared_lists(
@@ -29,31 +33,65 @@ def shared_lists(
     popularity = tables.popularity[:, -1].astype(np.float64)
     yield POPULAR, _list(tables, tables.popular, popularity, "popular")
     yield TRENDING, _list(tables, tables.trending, tables.popularity[:, 1].astype(np.float64), "trending")
-    for segment, scores in segment_scores(acts, profiles, popularity, now):
-        order = np.argsort(-scores, kind="stable")
-        yield segment, _list(tables, order, scores, "popular_near_you")
+    segmentation = segment_users(profiles, tables.items, now)
+    for name, scores in group_scores(acts, segmentation, popularity, now):
+        reason = "popular" if name.startswith(NOWHERE) else "popular_near_you"
+        yield name, _list(tables, np.argsort(-scores, kind="stable"), scores, reason)
 
 
-def segment_scores(
-    acts: Acts, profiles: Sequence[Profile], popularity: npt.NDArray[np.float64], now: datetime
-) -> Iterator[tuple[str, npt.NDArray[np.float64]]]:
-    """Yield (segment, item scores (items,)) of segments with enough users; scores sum to 1."""
-    names = [segment_of(profile.attribute("country"), profile.attribute("device")) for profile in profiles]
-    sizes = Counter(names)
-    segments = sorted(name for name, size in sizes.items() if size >= MIN_SEGMENT_USERS)
-    codes = {name: code for code, name in enumerate(segments)}
-    recent = acts.where(acts.at > at_seconds(now) - SEGMENT_DAYS * 86_400)
-    code = np.array([codes.get(name, -1) for name in names], dtype=np.int64)[recent.user]
-    known = code >= 0
-    counts = sparse.csr_array(
-        (recent.weight[known], (code[known], recent.item[known])), shape=(len(segments), len(popularity))
-    )
-    prior = popularity / max(popularity.sum(), 1.0)
-    for place, segment in enumerate(segments):
-        own = counts[[place]].toarray()[0]
-        total = own.sum()
-        share = own / total if total else prior
-        yield segment, (1 - PRIOR_WEIGHT) * share + PRIOR_WEIGHT * prior
+def group_scores(
+    acts: Acts, segmentation: Segmentation, popularity: Doubles, now: datetime, *, personas: bool = True
+) -> Iterator[tuple[str, Doubles]]:
+    """Yield (name, item scores (items,)) of what is known of visitors, and of `EVERYBODY`; scores sum to 1.
+
+    A score is the share of an item in what users came to within `RECENT_DAYS`, each item once a user. Every
+    share is smoothed by a coarser one (Dirichlet smoothing, Zhai and Lafferty, 2004): a group of country and
+    device by the country's or the device's, that by the behavioural segments' in the proportions of the group
+    (`segment_chances`), a segment's by everybody's, and everybody's by popularity. Without `personas`,
+    everybody's share stands for the segments'.
+
+    Cost O(acts + groups x items x segments); memory one entry an act and group of its user, and as many rows
+    of items as there are segments. Nothing is yielded with fewer than `SUPPORT` users.
+    """
+    active = segmentation.segment >= 0
+    if active.sum() < SUPPORT:
+        return
+    recent = acts.where(acts.at > at_seconds(now) - RECENT_DAYS * 86_400).first_of_each_item()
+    counts = recent.matrix(len(active), len(popularity))
+    by_segment, everybody = _by_segment(counts, segmentation, popularity, personas=personas)
+    sizes = np.bincount(segmentation.segment[active], minlength=len(by_segment))
+    yield EVERYBODY, (sizes / sizes.sum()) @ by_segment if personas else everybody
+    groups = Groups.of(segmentation.facts, active)
+    chances = segment_chances(groups, segmentation.segment, len(by_segment))
+    own = sparse.csr_array(groups.members @ counts)
+    lone = backing(groups)
+    for place, name in enumerate(groups.names):
+        prior = chances[place] @ by_segment
+        if lone[place] >= 0:
+            prior = _smoothed(own[[lone[place]]].toarray()[0], chances[lone[place]] @ by_segment)
+        yield name, _smoothed(own[[place]].toarray()[0], prior)
+
+
+def _by_segment(
+    counts: sparse.csr_array, segmentation: Segmentation, popularity: Doubles, *, personas: bool
+) -> tuple[Doubles, Doubles]:
+    """Return (segments, items) and (items,), the shares of each segment's users and of everybody."""
+    total = popularity.sum()
+    known = popularity / total if total > 0 else np.full(len(popularity), 1 / max(len(popularity), 1))
+    everybody = _smoothed(np.asarray(counts.sum(axis=0), dtype=np.float64).ravel(), known)
+    users = np.flatnonzero(segmentation.segment >= 0)
+    segment = segmentation.segment[users]
+    size = len(segmentation.summary.segments)
+    member = sparse.csr_array((np.ones(len(users)), (segment, users)), shape=(size, counts.shape[0]))
+    if not personas:
+        return np.tile(everybody, (size, 1)), everybody
+    own = sparse.csr_array(member @ counts).toarray()
+    return np.array([_smoothed(row, everybody) for row in own]), everybody
+
+
+def _smoothed(counts: Doubles, prior: Doubles) -> Doubles:
+    smoothed: Doubles = (counts + PRIOR_ITEMS * prior) / (counts.sum() + PRIOR_ITEMS)
+    return smoothed
 
 
 def _list(

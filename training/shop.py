@@ -22,7 +22,14 @@ GOODS: Final = (
     *("lamp", "chair", "rug", "vase", "clock", "mirror", "shelf", "desk", "sofa", "quilt", "mug", "kettle"),
     *("basket", "candle", "planter", "curtain", "stool", "tray", "frame", "pillow", "hook", "bowl", "bench"),
 )
+COUNTRIES: Final = ("DE", "FR", "GB", "US")
+DEVICES: Final = ("desktop", "mobile", "tablet")
 _ITEMS_PER_CATEGORY: Final = 40
+_INTEREST: Final = 0.15
+_FAVOURED: Final = 4.0
+"""How many times as likely a category is to interest somebody of the country that favours it."""
+_SPENDING: Final = (0.1, -0.2, 0.3)
+"""What a device tells of its owner's budget, as natural logarithms in the order of `DEVICES`."""
 _AFFINITY: Final = 5.0
 _PRICE: Final = 0.8
 _RELUCTANCE: Final = 4.2
@@ -42,6 +49,8 @@ class Shop:
         (n,), what everybody likes about an item.
     price, budget
         (n,) and (u,), as natural logarithms.
+
+    Where a user lives and what they browse with hints at taste and budget, as it does in real shops.
     """
 
     tastes: Doubles
@@ -59,7 +68,7 @@ class Shop:
         size = len(STYLES)
         centres = _unit(chance.normal(size=(min(len(GOODS), 4 + items // _ITEMS_PER_CATEGORY), size)))
         category = chance.integers(len(centres), size=items)
-        interests = chance.dirichlet(np.full(len(centres), 0.15), size=users)
+        interests = _interests(users, len(centres), chance)
         level = chance.normal(3.0, 0.6, size=len(centres))
         return cls(
             tastes=_unit(interests @ centres + 0.15 * chance.normal(size=(users, size))),
@@ -68,7 +77,7 @@ class Shop:
             category=category,
             appeal=0.8 * chance.normal(size=items),
             price=level[category] + 0.4 * chance.normal(size=items),
-            budget=chance.normal(3.0, 0.5, size=users),
+            budget=chance.normal(3.0, 0.5, size=users) + np.array(_SPENDING)[device_of(np.arange(users))],
         )
 
     @cached_property
@@ -127,6 +136,24 @@ class Shop:
     def clicks(self, users: Ints, items: Ints, positions: Ints) -> Doubles:
         """Click probabilities (m,): the chance to look at a position times the chance to like the item."""
         return examination(positions) * _sigmoid(self.utility(users, items) - _RELUCTANCE)
+
+
+def country_of[Rows: (int, Ints)](users: Rows) -> Rows:
+    """Place in `COUNTRIES` of a user, or of each of some."""
+    return users % 7 % len(COUNTRIES)
+
+
+def device_of[Rows: (int, Ints)](users: Rows) -> Rows:
+    """Place in `DEVICES` of a user, or of each of some."""
+    return users % 5 % len(DEVICES)
+
+
+def _interests(users: int, categories: int, chance: np.random.Generator) -> Doubles:
+    """(u, c), rows that sum to 1: Dirichlet, with more weight on what a user's country favours."""
+    favoured = np.arange(categories) % len(COUNTRIES) == country_of(np.arange(users))[:, None]
+    weight = chance.gamma(np.where(favoured, _INTEREST * _FAVOURED, _INTEREST))
+    interests: Doubles = weight / weight.sum(axis=1, keepdims=True)
+    return interests
 
 
 def examination(positions: Ints) -> Doubles:

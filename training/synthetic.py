@@ -20,7 +20,7 @@ from rich.console import Console
 
 from personalization.events import EventType
 from personalization.profiles import at_seconds
-from training.shop import Doubles, Shop
+from training.shop import COUNTRIES, DEVICES, Doubles, Shop, country_of, device_of
 from training.visits import Visits, visit
 
 REPEATED: Final = 0.01
@@ -29,8 +29,6 @@ BROKEN: Final = 0.005
 _LATE_HOURS: Final = ((1.0, 48.0), (200.0, 330.0))
 """Phones that were offline for a while, and, a third of them, for longer than the late window."""
 _CRAWLER: Final = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
-_COUNTRIES: Final = ("DE", "FR", "GB", "US")
-_DEVICES: Final = ("desktop", "mobile", "tablet")
 Json = dict[str, Any]
 
 
@@ -93,7 +91,7 @@ class _Lines:
 
     def _context(self, user: int) -> Json:
         """Stable by user; bots declare themselves."""
-        known = {"country": _COUNTRIES[user % 7 % 4], "device": _DEVICES[user % 5 % 3]}
+        known = {"country": COUNTRIES[country_of(user)], "device": DEVICES[device_of(user)]}
         return known | {"user_agent": _CRAWLER} if user >= len(self.shop.tastes) else known
 
 

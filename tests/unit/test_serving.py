@@ -10,6 +10,7 @@ import pytest
 from factories import NOW, event, listed
 from personalization import keys
 from personalization.adapters.memory import MemoryRefreshQueue, MemoryTable, StoredState
+from personalization.events import Context
 from personalization.experiments import packaged_definitions
 from personalization.keys import Key
 from personalization.lists import encode_list
@@ -119,6 +120,52 @@ def test_a_new_user_gets_the_best_rung_there_is(shared: dict[str, list[str]], so
     assert answer.source is source
     assert answer.label == LABELS[source]
     assert shown(answer) == [source.value[0]] * (source is not Source.NONE)
+
+
+EVERY_RUNG = {
+    "country__DE_and_device__mobile": ["both"],
+    "country__DE_and_device__any": ["country"],
+    "country__any_and_device__mobile": ["device"],
+    "country__any_and_device__any": ["everybody"],
+    "trending": ["t"],
+}
+
+
+@pytest.mark.parametrize(
+    ("facts", "published", "item"),
+    [
+        (("DE", "mobile"), 0, "both"),
+        (("DE", "mobile"), 1, "country"),
+        (("DE", "mobile"), 2, "device"),
+        (("DE", "mobile"), 3, "everybody"),
+        (("DE", "mobile"), 4, "t"),
+        (("DE", None), 0, "country"),
+        (("DE", None), 2, "everybody"),
+        ((None, "mobile"), 0, "device"),
+        ((None, None), 0, "everybody"),
+        (("FR", "tv"), 0, "everybody"),
+        (("FR", "mobile"), 0, "device"),
+    ],
+)
+def test_what_is_known_of_a_visitor_backs_off_to_the_closest_list_there_is(
+    facts: tuple[str | None, str | None], published: int, item: str
+) -> None:
+    shop = Shop().publish(**dict(list(EVERY_RUNG.items())[published:]))
+    query = replace(QUERY, country=facts[0], device=facts[1])
+    assert shown(shop.ask(query)) == [item]
+    shop.table.calls = 0
+    assert shown(shop.ask(query)) == [item]
+    assert shop.table.calls == 1
+
+
+def test_facts_that_only_the_profile_knows_back_off_too() -> None:
+    shop = Shop().publish(**dict(list(EVERY_RUNG.items())[1:]))
+    profile = Profile()
+    apply(profile, event("view", "x", context=Context(country="de", device="mobile")))
+    shop.table.states["user-1"] = StoredState(encode(profile))
+    assert shown(shop.ask()) == ["everybody"]
+    shop.now += timedelta(seconds=CACHE_SECONDS)
+    assert shown(shop.ask()) == ["country"]
 
 
 def test_before_the_first_publish_the_answer_is_empty_and_says_so() -> None:

@@ -14,7 +14,7 @@ from crawleruseragents import is_crawler
 from personalization.errors import InvalidInput
 from personalization.events import ClientEvent, accept, decode_client_event, decode_item
 from personalization.profiles import LATE_WINDOW
-from training.shop import Shop, examination
+from training.shop import COUNTRIES, DEVICES, Shop, country_of, device_of, examination
 from training.synthetic import main, simulate
 
 END = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
@@ -127,6 +127,26 @@ def test_people_click_what_meets_their_taste(shop: Shop, valid: list[ClientEvent
     clicked = [shop.oracle_scores(event.user_id)[rows[event.item_id or ""]] for event in clicks]
     overall = [shop.oracle_scores(user_id).mean() for user_id in shop.user_ids]
     assert np.mean(clicked) > np.mean(overall) + 2
+
+
+def test_where_people_live_and_what_they_browse_with_hints_at_taste_and_budget() -> None:
+    shop = Shop.open(seed=3, users=4_000, items=ITEMS)
+    country, device = country_of(np.arange(4_000)), device_of(np.arange(4_000))
+    liking = shop.tastes @ shop.centres.T
+    for category in range(len(shop.centres)):
+        favoured = country == category % len(COUNTRIES)
+        assert liking[favoured, category].mean() > liking[~favoured, category].mean()
+    budgets = [shop.budget[device == place].mean() for place in range(len(DEVICES))]
+    assert budgets[1] < budgets[0] < budgets[2]
+
+
+def test_events_name_the_country_and_device_of_their_user(shop: Shop, valid: list[ClientEvent]) -> None:
+    places = {user_id: row for row, user_id in enumerate(shop.user_ids)}
+    for event in valid:
+        if event.user_id in places:
+            row = places[event.user_id]
+            assert event.context.country == COUNTRIES[country_of(row)]
+            assert event.context.device == DEVICES[device_of(row)]
 
 
 def test_a_click_is_less_likely_further_down_and_at_a_price_that_hurts(shop: Shop) -> None:

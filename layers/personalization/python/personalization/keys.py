@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from personalization.names import Ranker
+from personalization.profiles import segment_of
 
 POPULAR: Final = "popular"
 TRENDING: Final = "trending"
@@ -43,8 +44,20 @@ def list_key(user_key: str, *, surface: str, ranker: Ranker, version: str) -> Ke
 
 
 def segment_key(name: str, *, version: str) -> Key:
-    """Key of a list that many users share: `POPULAR`, `TRENDING` or a segment's name."""
+    """Key of a list that many users share: `POPULAR`, `TRENDING` or one of `segment_names`."""
     return Key(f"SEGMENT#{name}", f"LIST#{version}")
+
+
+def segment_names(country: str | None, device: str | None) -> list[str]:
+    """Name the segments that hold a visitor of whom this is known, the closest first, everybody's last.
+
+    >>> segment_names("de", "mobile")[:3]
+    ['country=DE,device=mobile', 'country=DE,device=any', 'country=any,device=mobile']
+    >>> segment_names(None, "mobile")
+    ['country=any,device=mobile', 'country=any,device=any']
+    """
+    known = [(country, device), (country, None), (None, device), (None, None)]
+    return list(dict.fromkeys(segment_of(*facts) for facts in known))
 
 
 def item_key(item_id: str) -> Key:

@@ -22,13 +22,12 @@ from personalization.ports import (
     RefreshRequest,
     Snapshot,
 )
-from personalization.profiles import segment_of
 from personalization.tokens import issue
 
 CACHE_SECONDS: Final = 10.0
 MAX_CACHED_SEGMENTS: Final = 80
 LABELS: Final = {
-    Source.SEGMENT: "Popular near you",
+    Source.SEGMENT: "Popular right now",
     Source.TRENDING: "Trending now",
     Source.POPULAR: "Popular",
     Source.NONE: "",
@@ -164,7 +163,7 @@ class Recommender:
         return Recommendations(token, label, items, source, version, treatment.assignments)
 
     def _read(self, query: Query, ranker: Ranker, now: float) -> tuple[Snapshot, Key | None]:
-        segments = [keys.POPULAR, keys.TRENDING, segment_of(query.country, query.device)]
+        segments = [keys.POPULAR, keys.TRENDING, *keys.segment_names(query.country, query.device)]
         if self.shared.active is None:
             wanted = self.shared.wanted([], now)
             self.shared.take(self.store.read(wanted) if wanted else Snapshot(), wanted, now)
@@ -191,7 +190,7 @@ class Recommender:
         country = query.country or (profile.attribute("country") if profile else None)
         device = query.device or (profile.attribute("device") if profile else None)
         rungs = (
-            (segment_of(country, device), Source.SEGMENT),
+            *((name, Source.SEGMENT) for name in keys.segment_names(country, device)),
             (keys.TRENDING, Source.TRENDING),
             (keys.POPULAR, Source.POPULAR),
         )
