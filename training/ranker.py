@@ -15,7 +15,7 @@ from training.knowledge import Block, Knowledge
 
 MAX_TRAINING_USERS: Final = 30_000
 """More users than this are sampled: rows, and so time and memory, stay bounded."""
-VALIDATION_SHARE: Final = 0.15
+MAX_VALIDATION_USERS: Final = 5_000
 NEGATIVES: Final = 100
 """Candidates a user that are not labels: a sample trains in a fraction of the time and ranks as well."""
 PATIENCE: Final = 40
@@ -80,8 +80,16 @@ class NothingToLearnError(ValueError):
     """No user has both a history and a label among their candidates."""
 
 
-def train_ranker(knowledge: Knowledge, *, seed: int, threads: int, trees: int = MAX_TREES) -> TrainedRanker:
-    """Train at most so many trees on labelled users, stopping early on a held-out share of them.
+def train_ranker(
+    knowledge: Knowledge,
+    later: Knowledge,
+    validated: Ints,
+    *,
+    seed: int,
+    threads: int,
+    trees: int = MAX_TREES,
+) -> TrainedRanker:
+    """Train at most so many trees on labelled users, stopping early by `validated` users' later labels.
 
     Raises
     ------
@@ -90,9 +98,8 @@ def train_ranker(knowledge: Knowledge, *, seed: int, threads: int, trees: int = 
     """
     chance = np.random.default_rng(seed)
     users = chance.permutation(knowledge.labels.users)[:MAX_TRAINING_USERS]
-    cut = int(len(users) * (1 - VALIDATION_SHARE))
-    training = collect_examples(knowledge, users[:cut], sample=chance)
-    validation = collect_examples(knowledge, users[cut:])
+    training = collect_examples(knowledge, users, sample=chance)
+    validation = collect_examples(later, chance.permutation(validated)[:MAX_VALIDATION_USERS])
     if not len(training.groups) or not len(validation.groups):
         raise NothingToLearnError(
             "no user has a history and a later item among the candidates; the log needs more events"
@@ -121,7 +128,7 @@ def train_ranker(knowledge: Knowledge, *, seed: int, threads: int, trees: int = 
         text=booster.model_to_string(num_iteration=booster.best_iteration),
         curve=curve["validation"]["ndcg@10"],
         importance=dict(sorted(gain.items(), key=lambda entry: (-entry[1], entry[0]))),
-        training_users=len(training.groups) + len(validation.groups),
+        training_users=len(training.groups),
     )
 
 

@@ -12,7 +12,7 @@ from training.split import Stage
 def main(argv: Sequence[str] | None = None) -> int:
     """Read channel *dataset*, write the model folder."""
     job = parse_job(argv, "train", version={"required": True, "help": "the model's version"})
-    dataset = load_dataset(job.folders.training_data("dataset"), [Stage.TRAIN])
+    dataset = load_dataset(job.folders.training_data("dataset"), [Stage.TRAIN, Stage.TEST])
     chosen = job.folders.hyperparameters()
     trained = train_on(
         dataset,
