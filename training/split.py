@@ -112,8 +112,8 @@ def split(acts: Acts, users: int, how: Split) -> tuple[Split, dict[Stage, Labels
 def by_time(acts: Acts, users: int, *, days: int) -> dict[Stage, Labels]:
     """Label what users newly came to in the last `days` days, today's included, and in those before.
 
-    A user's first such item is the test label, the first `MAX_LABELS` are train labels; who has no earlier act
-    has none.
+    Of a user, the first such item is the test label, and the first `MAX_LABELS` are train labels; who has no
+    earlier act has none.
     """
     span = days * _DAY
     end = (int(acts.at.max(initial=0)) // _DAY + 1) * _DAY
