@@ -29,6 +29,7 @@ REASONS: Final = {
     "transition": "often_next",
     "content": "similar_to_what_you_like",
     "propagation": "others_also_liked",
+    "autoencoder": "others_also_liked",
     "factors": "matches_your_taste",
     "popular": "popular",
     "trending": "trending",
