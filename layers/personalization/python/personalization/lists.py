@@ -8,6 +8,7 @@ from msgspec import Meta, Struct
 
 from personalization.errors import CorruptData
 from personalization.names import Ranker
+from personalization.policies import RELEVANCE, Policy
 from personalization.profiles import Profile, item_hash
 
 DEFAULT_LIMIT: Final = 20
@@ -17,7 +18,14 @@ STORED_ITEMS: Final = 60
 
 
 class ListItem(Struct, frozen=True, omit_defaults=True):
-    """One recommended item with what the response shows."""
+    """One recommended item with what the response shows.
+
+    Attributes
+    ----------
+    propensity
+        With what probability the item got its place, given the items before it (`reranking.Slate`); 1 for
+        a place that was not left to chance.
+    """
 
     item_id: str
     score: float
@@ -25,6 +33,7 @@ class ListItem(Struct, frozen=True, omit_defaults=True):
     title: str | None = None
     category: str | None = None
     price: float | None = None
+    propensity: float = 1.0
 
 
 class RecommendationList(Struct, frozen=True, kw_only=True):
@@ -38,6 +47,8 @@ class RecommendationList(Struct, frozen=True, kw_only=True):
         `Profile.revision` the list was built from; 0 for lists of many users.
     built_at
         Seconds since 1970.
+    policy
+        How the items were arranged.
     """
 
     list_id: str
@@ -46,6 +57,7 @@ class RecommendationList(Struct, frozen=True, kw_only=True):
     revision: int
     built_at: int
     items: Annotated[tuple[ListItem, ...], Meta(max_length=200)]
+    policy: Policy = RELEVANCE
 
 
 _encoder = msgspec.msgpack.Encoder()
