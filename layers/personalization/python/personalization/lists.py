@@ -16,6 +16,9 @@ MAX_LIMIT: Final = 50
 STORED_ITEMS: Final = 60
 """Three times the usual limit, so that filters don't empty a list."""
 
+CERTAIN: Final = 1.0
+"""Propensity of a place that was not left to chance; this very object is not stored."""
+
 
 class ListItem(Struct, frozen=True, omit_defaults=True):
     """One recommended item with what the response shows.
@@ -23,8 +26,7 @@ class ListItem(Struct, frozen=True, omit_defaults=True):
     Attributes
     ----------
     propensity
-        With what probability the item got its place, given the items before it (`reranking.Slate`); 1 for
-        a place that was not left to chance.
+        With what probability the item got its place, given the items before it (`reranking.Slate`).
     """
 
     item_id: str
@@ -33,7 +35,7 @@ class ListItem(Struct, frozen=True, omit_defaults=True):
     title: str | None = None
     category: str | None = None
     price: float | None = None
-    propensity: float = 1.0
+    propensity: float = CERTAIN
 
 
 class RecommendationList(Struct, frozen=True, kw_only=True):

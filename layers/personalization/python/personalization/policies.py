@@ -45,9 +45,12 @@ class Policy(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkno
         >>> Policy().digest, Policy(diversity=0.25).digest
         ('', '8a50ff4a')
         """
-        if self == RELEVANCE:
-            return ""
-        return blake2b(msgspec.json.encode(self), digest_size=4).hexdigest()
+        chosen = {
+            name: value
+            for name, value in msgspec.structs.asdict(self).items()
+            if value != getattr(RELEVANCE, name)
+        }
+        return blake2b(msgspec.json.encode(chosen), digest_size=4).hexdigest() if chosen else ""
 
 
 RELEVANCE = Policy()

@@ -16,7 +16,7 @@ from personalization.candidates import SOURCES, Candidates, History, generate, h
 from personalization.errors import ModelError
 from personalization.events import Item
 from personalization.features import FEATURES, features
-from personalization.lists import ListItem
+from personalization.lists import CERTAIN, ListItem
 from personalization.model_tables import Floats, Tables, load_tables
 from personalization.names import Ranker
 from personalization.policies import RELEVANCE, Policy
@@ -204,7 +204,7 @@ class Model:
             title=item.title,
             category=item.category,
             price=item.price,
-            propensity=float(f"{propensity:.6g}"),
+            propensity=CERTAIN if propensity == CERTAIN else float(f"{propensity:.6g}"),
         )
 
 
