@@ -152,6 +152,10 @@ def plane(points: Sequence[Point], form: str, *, label: str, across: str, up: st
         for one in points
     ]
     drawn = [
+        f'<line class=grid x1="{LEFT}%" x2="{LEFT}%" y1={ROW} y2={ROW * _PLANE_ROWS} />'
+        f'<line class=grid x1="{LEFT}%" x2="{RIGHT}%" y1={ROW * _PLANE_ROWS} y2={ROW * _PLANE_ROWS} />'
+    ]
+    drawn += [
         f'<line class="whisker strong" x1="{x:.2f}%" x2="{end_x:.2f}%" y1={y:.1f} y2={end_y:.1f} />'
         for (x, y), (end_x, end_y) in pairwise(places)
     ]
