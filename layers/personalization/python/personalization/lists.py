@@ -67,7 +67,7 @@ _decoder = msgspec.msgpack.Decoder(RecommendationList)
 
 
 def encode_list(recommendations: RecommendationList) -> bytes:
-    """Serialize a list as MessagePack; about 60 bytes an item."""
+    """Serialize a list as MessagePack; about 60 bytes an item, and 20 more if its place was drawn."""
     return _encoder.encode(recommendations)
 
 
