@@ -7,6 +7,7 @@ Every text is escaped here; callers pass plain strings.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 from typing import Final
 
 STYLE: Final = """
@@ -41,6 +42,9 @@ LEFT, RIGHT = 42.0, 80.0
 """Where a chart's plot begins and ends, in percent; names stand before it, figures after."""
 
 
+_PLANE_ROWS: Final = 8
+
+
 @dataclass(frozen=True)
 class Whisker:
     """A mean and its interval; `strong` ones stand out."""
@@ -50,6 +54,15 @@ class Whisker:
     low: float
     high: float
     strong: bool = False
+
+
+@dataclass(frozen=True)
+class Point:
+    """A named place in a plane."""
+
+    name: str
+    x: float
+    y: float
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -126,6 +139,42 @@ def curve(values: Sequence[float], form: str, *, label: str, unit: str) -> str:
         f'preserveAspectRatio=none><polyline vector-effect=non-scaling-stroke points="{points}"/></svg>'
         f"<figcaption>{escape(words)}</figcaption></figure>"
     )
+
+
+def plane(points: Sequence[Point], form: str, *, label: str, across: str, up: str) -> str:
+    """Draw points, joined in their order, in a plane that they span, with what its ends stand for."""
+    (left, right), (low, high) = _ends([one.x for one in points]), _ends([one.y for one in points])
+    places = [
+        (
+            LEFT + (RIGHT - LEFT) * (one.x - left) / ((right - left) or 1),
+            ROW * (_PLANE_ROWS - (_PLANE_ROWS - 1) * (one.y - low) / ((high - low) or 1)),
+        )
+        for one in points
+    ]
+    drawn = [
+        f'<line class=grid x1="{LEFT}%" x2="{LEFT}%" y1={ROW} y2={ROW * _PLANE_ROWS} />'
+        f'<line class=grid x1="{LEFT}%" x2="{RIGHT}%" y1={ROW * _PLANE_ROWS} y2={ROW * _PLANE_ROWS} />'
+    ]
+    drawn += [
+        f'<line class="whisker strong" x1="{x:.2f}%" x2="{end_x:.2f}%" y1={y:.1f} y2={end_y:.1f} />'
+        for (x, y), (end_x, end_y) in pairwise(places)
+    ]
+    drawn += [
+        f'<circle class="dot strong" cx="{x:.2f}%" cy={y:.1f} r=5 />'
+        f'<text x="{x:.2f}%" dx=8 dy=-8 y={y:.1f}>{escape(one.name)}</text>'
+        for one, (x, y) in zip(points, places, strict=True)
+    ]
+    drawn += [
+        _text(0, 0, f"{up} {form.format(high)}", kind="axis"),
+        _text(0, _PLANE_ROWS - 1, f"{up} {form.format(low)}", kind="axis"),
+        _text(LEFT, _PLANE_ROWS, f"{across} {form.format(left)}", kind="axis", shift=8),
+        _text(RIGHT, _PLANE_ROWS, form.format(right), kind="axis", shift=8),
+    ]
+    return _figure("".join(drawn), ROW * (_PLANE_ROWS + 1), label)
+
+
+def _ends(values: Sequence[float]) -> tuple[float, float]:
+    return min(values, default=0.0), max(values, default=0.0)
 
 
 def _figure(drawn: str, height: int, label: str) -> str:

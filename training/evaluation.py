@@ -19,6 +19,7 @@ from training.dataset import Dataset
 from training.measuring import CUTOFFS, TOP, Catalogue, Example, Measures, Method, evenly, measure
 from training.metrics import Doubles, gains, mean_interval
 from training.split import Stage, known_to
+from training.tradeoff import TradeOff, trade_off
 
 MAX_EVALUATED_USERS: Final = 30_000
 GROUPS: Final = {"new": (1, 3), "casual": (4, 10), "heavy": (11, None)}
@@ -123,6 +124,8 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
         Name of `GROUPS` -> users and quality.
     examples
         Users evenly spread over those evaluated, not chosen by success.
+    trade_off
+        What the model's lists are like as diversity grows; empty without content.
     """
 
     users: int
@@ -132,6 +135,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     recall_added_by_source: dict[str, float] = {}
     groups: dict[str, UserGroup] = {}
     examples: tuple[Example, ...] = ()
+    trade_off: tuple[TradeOff, ...] = ()
 
 
 def rankers_of(model: Path, champion: Path | None = None, *, threads: int) -> dict[str, Scorer]:
@@ -173,6 +177,7 @@ def evaluate(dataset: Dataset, rankers: Mapping[str, Scorer]) -> Evaluation:
         recall_added_by_source=added,
         groups=_groups(catalogue.known[users], ranks),
         examples=measured.examples,
+        trade_off=trade_off(knowledge, users, rankers[MODEL], catalogue) if MODEL in rankers else (),
     )
 
 

@@ -6,11 +6,12 @@ from typing import Any, Final
 
 import msgspec
 
-from training.charts import STYLE, Whisker, bars, curve, glossary, table, whiskers
+from training.charts import STYLE, Point, Whisker, bars, curve, glossary, plane, table, whiskers
 from training.dataset import Dataset
 from training.evaluation import MODEL, Evaluation, UserGroup
 from training.measuring import EXAMPLE_ITEMS, LIST_LENGTH, TOP, Example
 from training.split import Split
+from training.tradeoff import TradeOff
 
 _HELD_OUT: Final = {
     Split.LAST: "leave-last-out: each user's newest new item is held out",
@@ -92,6 +93,7 @@ def page(facts: str, evaluation: Evaluation, training: dict[str, Any]) -> str:
         "Held-out accuracy": _accuracy(evaluation),
         "Lift over baselines": _lift(evaluation),
         "Beyond accuracy": _nature(evaluation),
+        "Accuracy against diversity": _trade_off(evaluation.trade_off),
         "Who it is good for": _groups(evaluation.groups),
         "Recall by source": _recall(evaluation),
         "Example users": _examples(evaluation.examples),
@@ -146,6 +148,24 @@ def _nature(evaluation: Evaluation) -> str:
         _note(f"What the first {TOP} items of the lists are like.")
         + table(["measure", *evaluation.methods], rows)
         + glossary({name: words for name, _, words in _NATURE.values()})
+    )
+
+
+def _trade_off(found: tuple[TradeOff, ...]) -> str:
+    if not found:
+        return _note("Nothing to show: no user was evaluated, or nothing is known of items' content.")
+    rows = [
+        [f"{one.strength:g}", f"{one.ndcg:.4f}", f"{one.low:+.4f} to {one.high:+.4f}", f"{one.variety:.4f}"]
+        for one in found
+    ]
+    points = [Point(f"{one.strength:g}", one.variety, one.ndcg) for one in found]
+    return (
+        _note(
+            f"What a policy's diversity, from 0 to 1, makes of the first {TOP} items: up is more accurate, "
+            "right more varied. The interval is of the change, user by user; one that holds 0 proves nothing."
+        )
+        + plane(points, "{:.4f}", label="NDCG against diversity", across="diversity", up=f"NDCG@{TOP}")
+        + table(["strength", f"NDCG@{TOP}", "change, 95%", "diversity"], rows)
     )
 
 

@@ -36,7 +36,7 @@ class ByFeature:
 RANKERS = {MODEL: ByFeature("covisitation_score"), "the other": ByFeature("user_items")}
 
 
-def shop(users: int, seed: int = 2) -> Dataset:
+def shop(users: int, seed: int = 2, *, content: bool = True) -> Dataset:
     """Users of two tastes and of histories from 1 to 24 items; everybody knows the first item."""
     chance = np.random.default_rng(seed)
     events = []
@@ -62,7 +62,7 @@ def shop(users: int, seed: int = 2) -> Dataset:
         )
         for number in range(ITEMS)
     ]
-    return make_dataset(lambda: iter(events), items)
+    return make_dataset(lambda: iter(events), items if content else ())
 
 
 @pytest.fixture(scope="module")
@@ -170,6 +170,21 @@ def test_popular_lists_are_popular_narrow_and_no_news(found: Evaluation) -> None
     assert popular.popularity_lift > model.popularity_lift
     assert popular.novelty < model.novelty
     assert popular.coverage <= model.coverage
+
+
+def test_diversity_trades_accuracy_for_variety_and_begins_at_the_models_own(found: Evaluation) -> None:
+    first, *others = found.trade_off
+    assert [one.strength for one in found.trade_off] == [0.0, 0.25, 0.5, 0.75, 1.0]
+    assert (first.ndcg, first.low, first.high) == (found.methods[MODEL].ndcg[10], 0.0, 0.0)
+    assert first.variety == pytest.approx(found.methods[MODEL].diversity, abs=1e-4)
+    varieties = [one.variety for one in found.trade_off]
+    assert varieties == sorted(varieties)
+    assert varieties[-1] > varieties[0] + 0.1
+    assert others[-1].low <= others[-1].ndcg - first.ndcg <= others[-1].high < 0
+
+
+def test_where_nothing_is_like_anything_there_is_no_trade_off() -> None:
+    assert evaluate(shop(30, content=False), RANKERS).trade_off == ()
 
 
 def test_examples_are_spread_over_the_users_and_say_why(dataset: Dataset, found: Evaluation) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from training.acts import collect
-from training.charts import Whisker, bars, curve, table, whiskers
+from training.charts import LEFT, RIGHT, Point, Whisker, bars, curve, plane, table, whiskers
 from training.dataset import Dataset
 from training.evaluation import (
     MODEL,
@@ -24,6 +24,7 @@ from training.evaluation import (
 from training.measuring import Example, Recommended
 from training.report import page, read_evaluation, save_report
 from training.split import Split
+from training.tradeoff import TradeOff
 
 TRAINING = {"validation_ndcg_at_10": [0.1, 0.3, 0.2], "importance": {"price": 7.0, "popular_rank": 3.0}}
 HOSTILE = "</bdi></style><script>alert('x')</script><img src=x onerror=\"alert(1)\">&lt;"
@@ -125,6 +126,7 @@ def test_no_text_changes_the_structure_of_a_chart(name: str) -> None:
         lambda name: bars({name: 1.0}, "{:.1f}", label=name),
         lambda name: whiskers({name: [Whisker(name, 0.2, 0.1, 0.3)]}, "{:.1f}", label=name),
         lambda name: curve([0.1, 0.2], "{:.1f}", label=name, unit=name),
+        lambda name: plane([Point(name, 0.1, 0.2)], "{:.1f}", label=name, across=name, up=name),
     ):
         assert Reader(draw(name)).tags == Reader(draw("plain")).tags
 
@@ -185,6 +187,22 @@ def test_a_group_too_small_to_compare_is_named_but_not_drawn() -> None:
     assert text.count("<circle") == 1
 
 
+def test_every_strength_of_diversity_is_drawn_and_told() -> None:
+    found = (TradeOff(0.0, 0.2, 0.0, 0.0, 0.5), TradeOff(0.5, 0.1, -0.15, -0.05, 0.75))
+    text = page("facts", evaluation(trade_off=found, groups={}), TRAINING)
+    assert text.count("<circle") == 2
+    assert "0.5 0.1000 -0.1500 to -0.0500 0.7500" in " ".join(Reader(text).texts)
+
+
+def test_the_ends_of_a_plane_are_its_points() -> None:
+    drawn = plane([Point("a", 1.0, 5.0), Point("b", 3.0, 2.0)], "{:.0f}", label="x", across="right", up="up")
+    places = re.findall(r'<circle class="dot strong" cx="([\d.]+)%" cy=([\d.]+)', drawn)
+    (left, top), (right, bottom) = [(float(x), float(y)) for x, y in places]
+    assert (left, right) == (LEFT, RIGHT)
+    assert top < bottom
+    assert Reader(drawn).texts[-4:] == ["up 5", "up 2", "right 1", "3"]
+
+
 def test_an_example_tells_its_place_and_its_reasons() -> None:
     assert re.search(r"often next.*Red shoes\s+: at place 4", words(evaluation()))
     missed = msgspec.structs.replace(evaluation().examples[0], rank=0)
@@ -199,6 +217,8 @@ def test_charts_of_nothing_or_of_zeros_are_drawn() -> None:
         whiskers({"a": [Whisker("b", 0.0, 0.0, 0.0)]}, "{:.1f}", label="x"),
         curve([], "{:.1f}", label="x", unit="trees"),
         curve([0.5], "{:.1f}", label="x", unit="trees"),
+        plane([], "{:.1f}", label="x", across="x", up="y"),
+        plane([Point("a", 0.0, 0.0), Point("b", 0.0, 0.0)], "{:.1f}", label="x", across="x", up="y"),
     ):
         assert "nan" not in drawn
         Reader(drawn)

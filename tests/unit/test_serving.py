@@ -61,9 +61,12 @@ class Shop:
         return self
 
     def own_list(self, *items: str, revision: int = 0, version: str = "v1") -> None:
-        ranker = packaged_definitions().treatment("user-1", "home").variant.ranker
-        key = keys.list_key("user-1", surface="home", ranker=ranker, version=version)
-        self.table.lists[key] = encode_list(listed(*items, version=version, ranker=ranker, revision=revision))
+        variant = packaged_definitions().treatment("user-1", "home").variant
+        key = keys.list_key(
+            "user-1", surface="home", ranker=variant.ranker, policy=variant.policy, version=version
+        )
+        own = listed(*items, version=version, ranker=variant.ranker, revision=revision)
+        self.table.lists[key] = encode_list(own)
 
     def acts(self, *acts: tuple[str, str]) -> None:
         profile = Profile()

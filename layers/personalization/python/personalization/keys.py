@@ -3,7 +3,7 @@
 | pk               | sk                               | holds                                      |
 | ---------------- | -------------------------------- | ------------------------------------------ |
 | USER#key         | PROFILE                          | profile, seen ids, mark, revision          |
-| USER#key         | LIST#surface#ranker#version      | the user's list                            |
+| USER#key         | LIST#surface#ranker#version      | the user's list; ranker.policy unless by relevance |
 | SEGMENT#name     | LIST#version                     | popular, trending, and per-segment lists   |
 | ITEM#id          | META                             | the catalogue item                         |
 | CATALOG          | UNAVAILABLE                      | set of ids of items that are not available |
@@ -11,9 +11,11 @@
 """
 
 from datetime import datetime
+from hashlib import blake2b
 from typing import Final, NamedTuple
 
 from personalization.names import Ranker
+from personalization.policies import RELEVANCE, Policy
 from personalization.profiles import segment_of
 
 POPULAR: Final = "popular"
@@ -38,9 +40,22 @@ def profile_key(user_key: str) -> Key:
     return Key(f"USER#{user_key}", "PROFILE")
 
 
-def list_key(user_key: str, *, surface: str, ranker: Ranker, version: str) -> Key:
-    """Key of a user's list."""
-    return Key(f"USER#{user_key}", f"LIST#{surface}#{ranker}#{version}")
+def list_key(user_key: str, *, surface: str, ranker: Ranker, version: str, policy: Policy = RELEVANCE) -> Key:
+    """Key of a user's list: variants that would build it alike share it, others have their own.
+
+    >>> list_key("u", surface="home", ranker=Ranker.LIGHTGBM, version="v1").sk
+    'LIST#home#lightgbm#v1'
+    >>> list_key("u", surface="home", ranker=Ranker.LIGHTGBM, version="v1", policy=Policy(diversity=0.25)).sk
+    'LIST#home#lightgbm.8a50ff4a#v1'
+    """
+    recipe = f"{ranker}.{policy.digest}" if policy.digest else ranker
+    return Key(f"USER#{user_key}", f"LIST#{surface}#{recipe}#{version}")
+
+
+def draw_seed(key: Key, revision: int) -> int:
+    """Seed of what is drawn for a list: the same for the same list, another after the user's next act."""
+    text = f"{key.pk}{key.sk}#{revision}"
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest())
 
 
 def segment_key(name: str, *, version: str) -> Key:

@@ -3,7 +3,8 @@
 `apply` is the only definition of a profile: live events, replays of the lake and bulk imports all
 go through it. Its result does not depend on the order of events: every part is a sum of integers,
 a maximum, or "the n entries with the greatest (time, key)", which stays the same whichever subset was
-trimmed on the way. So profiles are trimmed lazily and exactly, and live equals rebuilt, byte for byte
+trimmed on the way. A count per item could not be trimmed so: impressions are kept themselves, one entry an
+item and hour. So profiles are trimmed lazily and exactly, and live equals rebuilt, byte for byte
 (`personalization.profile_encoding`).
 
 Times are whole seconds since 1970 (UTC). Events of one user in the same second are ordered by key.
@@ -12,7 +13,7 @@ items of one user collide with probability 6e-8 per pair.
 """
 
 import heapq
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -28,7 +29,8 @@ LATE_WINDOW: Final = timedelta(days=7)
 
 MAX_RECENT: Final = 64
 MAX_OWNED: Final = 200
-MAX_SHOWN: Final = 50
+MAX_SHOWN: Final = 64
+SHOWN_HOURS: Final = 30 * 24
 MAX_DISLIKED: Final = 50
 MAX_DAYS: Final = 30
 MAX_SURFACES: Final = 4
@@ -80,8 +82,11 @@ class Profile(Struct):
         Sum of the purchases' values.
     recent
         Item -> latest positive act. At most `MAX_RECENT`, the newest.
-    owned, shown
-        Item hash -> when it was last bought or rated, or last shown.
+    owned
+        Item hash -> when it was last bought or rated.
+    shown
+        (hour since 1970, item hash): the hours in which items were shown. At most `MAX_SHOWN`, the newest, of
+        the last `SHOWN_HOURS` hours.
     disliked
         Item -> when it was last disliked or dismissed.
     days
@@ -101,7 +106,7 @@ class Profile(Struct):
     totals: list[int] = msgspec.field(default_factory=lambda: [0] * len(KINDS))
     recent: dict[str, Touch] = msgspec.field(default_factory=dict)
     owned: dict[int, int] = msgspec.field(default_factory=dict)
-    shown: dict[int, int] = msgspec.field(default_factory=dict)
+    shown: set[tuple[int, int]] = msgspec.field(default_factory=set)
     disliked: dict[str, int] = msgspec.field(default_factory=dict)
     days: dict[int, list[int]] = msgspec.field(default_factory=dict)
     surfaces: dict[str, int] = msgspec.field(default_factory=dict)
@@ -184,9 +189,9 @@ def _note_attribute(profile: Profile, at: int, name: str, value: str) -> None:
 
 
 def _note_slate(profile: Profile, at: int, item_ids: tuple[str, ...]) -> None:
-    for item_id in item_ids:
-        _keep_latest(profile.shown, item_hash(item_id), at)
-    profile.shown = _bounded(profile.shown, MAX_SHOWN)
+    profile.shown.update((at // 3_600, item_hash(item_id)) for item_id in item_ids)
+    if len(profile.shown) > MAX_SHOWN * SLACK:
+        profile.shown = _last_shown(profile.shown)
 
 
 def _note_act(profile: Profile, at: int, event: Event, item_id: str) -> None:
@@ -237,13 +242,18 @@ def _last_days(days: Mapping[int, list[int]]) -> dict[int, list[int]]:
     return {day: days[day] for day in sorted(days, reverse=True) if day > last - MAX_DAYS}
 
 
+def _last_shown(shown: Iterable[tuple[int, int]]) -> set[tuple[int, int]]:
+    newest = heapq.nlargest(MAX_SHOWN, shown)
+    return {entry for entry in newest if entry[0] > newest[0][0] - SHOWN_HOURS}
+
+
 def latest(profile: Profile) -> Profile:
     """Return the profile with every part cut to its bound and ordered newest first."""
     return msgspec.structs.replace(
         profile,
         recent=_newest(profile.recent, MAX_RECENT),
         owned=_newest(profile.owned, MAX_OWNED),
-        shown=_newest(profile.shown, MAX_SHOWN),
+        shown=_last_shown(profile.shown),
         disliked=_newest(profile.disliked, MAX_DISLIKED),
         surfaces=_newest(profile.surfaces, MAX_SURFACES),
         attributes=_newest(profile.attributes, MAX_ATTRIBUTES),

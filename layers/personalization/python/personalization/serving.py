@@ -11,10 +11,10 @@ from typing import Final
 
 from personalization import keys
 from personalization.errors import Unavailable
-from personalization.experiments import Assignment, Definitions
+from personalization.experiments import Assignment, Definitions, Variant
 from personalization.keys import Key
 from personalization.lists import ListItem, RecommendationList, choose
-from personalization.names import Ranker, Source
+from personalization.names import Source
 from personalization.ports import (
     ActiveModel,
     ListStore,
@@ -133,7 +133,7 @@ class Recommender:
         """
         now = self.clock()
         treatment = self.definitions.treatment(query.user_key, query.surface)
-        snapshot, own_key = self._read(query, treatment.variant.ranker, now.timestamp())
+        snapshot, own_key = self._read(query, treatment.variant, now.timestamp())
         own = snapshot.lists.get(own_key) if own_key else None
         profile = snapshot.profile
         revision = profile.revision if profile else 0
@@ -162,7 +162,7 @@ class Recommender:
         label = LABELS.get(source, treatment.variant.label)
         return Recommendations(token, label, items, source, version, treatment.assignments)
 
-    def _read(self, query: Query, ranker: Ranker, now: float) -> tuple[Snapshot, Key | None]:
+    def _read(self, query: Query, variant: Variant, now: float) -> tuple[Snapshot, Key | None]:
         segments = [keys.POPULAR, keys.TRENDING, *keys.segment_names(query.country, query.device)]
         if self.shared.active is None:
             wanted = self.shared.wanted([], now)
@@ -173,7 +173,8 @@ class Recommender:
             own_key = keys.list_key(
                 query.user_key,
                 surface=query.surface,
-                ranker=ranker,
+                ranker=variant.ranker,
+                policy=variant.policy,
                 version=self.shared.active.version,
             )
         personal = [keys.profile_key(query.user_key), *([own_key] if own_key else [])]
