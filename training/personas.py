@@ -18,8 +18,8 @@ from training.behaviour import (
     PRICE,
     RECENCY,
     TENURE,
-    Doubles,
 )
+from training.metrics import Doubles
 
 TELLING: Final = 0.35
 """Deviations from the mean of all users from which a trait is worth a word."""

@@ -1,17 +1,17 @@
 """Behavioural segments of a shop's users: K-means on what their profiles say, each with a plain name."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
-from personalization.events import Item
-from personalization.profiles import Profile
-from training.behaviour import Behaviour, Doubles, Facts, behaviour_of
-from training.clustering import Choice, Ints, assign, choose, principal_axes
+from personalization.profiles import Facts
+from training.behaviour import Behaviour, Observed
+from training.clustering import Choice, assign, choose, principal_axes
+from training.metrics import Doubles, Ints
 from training.personas import personas
 
 FEWEST_USERS: Final = 50
@@ -91,9 +91,9 @@ class Segmentation:
     summary
         What can be published.
     segment
-        (users,), place in `summary.segments`; -1 for users without acts.
+        (users,), place in `summary.segments`; -1 for users without acts, or left out.
     facts
-        (country, device) of each user.
+        What is known of each user from their requests.
     """
 
     summary: Segments
@@ -102,14 +102,14 @@ class Segmentation:
 
 
 def segment_users(
-    profiles: Iterable[Profile], items: Sequence[Item], now: datetime, *, seed: int = 1
+    observed: Observed, *, among: npt.NDArray[np.bool_] | None = None, seed: int = 1
 ) -> Segmentation:
-    """Find the segments of users, in the order of `profiles`. Equal input and seed give equal segments.
+    """Find the segments of users, or of those of a mask (users,). Equal input and seed give equal segments.
 
     Cost linear in users, beside samples of fixed size.
     """
-    behaviour = behaviour_of(profiles, items, now)
-    everybody = np.full(len(behaviour.facts), -1, dtype=np.int64)
+    behaviour = observed.compare(among)
+    everybody = np.full(len(observed.facts), -1, dtype=np.int64)
     if len(behaviour.users) < FEWEST_USERS:
         note = f"One segment: fewer than {FEWEST_USERS} users with an act."
     elif not behaviour.names:
@@ -125,10 +125,10 @@ def segment_users(
             label = _largest_first(assign(rows, found.centroids), found.count)
             everybody[behaviour.users] = label
             summary = _summary(behaviour, rows, label, found, order)
-            return Segmentation(summary, everybody, behaviour.facts)
+            return Segmentation(summary, everybody, observed.facts)
         note = "One segment: too few users behave unlike each other."
     everybody[behaviour.users] = 0
-    return Segmentation(_one(len(behaviour.users), note), everybody, behaviour.facts)
+    return Segmentation(_one(len(behaviour.users), note), everybody, observed.facts)
 
 
 def _largest_first(label: Ints, count: int) -> Ints:

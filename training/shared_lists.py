@@ -5,22 +5,22 @@ from datetime import datetime
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 
 from personalization.keys import POPULAR, TRENDING
 from personalization.lists import STORED_ITEMS, ListItem
 from personalization.model_tables import Tables
-from personalization.profiles import Profile, at_seconds, segment_of
+from personalization.profiles import NO_FACTS, Profile, at_seconds, segment_of
 from training.acts import Acts
-from training.behaviour import Doubles
-from training.facts import SUPPORT, Groups, backing, segment_chances
+from training.behaviour import observe
+from training.facts import SUPPORT, Groups, segment_chances
+from training.metrics import Doubles, Ints
 from training.segments import Segmentation, segment_users
 
-EVERYBODY: Final = segment_of(None, None)
+EVERYBODY: Final = segment_of(NO_FACTS)
 """The list for visitors of whom nothing is known, or nothing with enough support."""
-NOWHERE: Final = "country=any,"
-"""Lists of these names are of no country."""
+COUNTRY: Final = "country="
+"""Lists of names that begin so are of a country."""
 RECENT_DAYS: Final = 90
 PRIOR_ITEMS: Final = 3_000.0
 """Items' worth of the coarser list that is mixed into each: a group needs as many to count as much as it."""
@@ -33,22 +33,22 @@ def shared_lists(
     popularity = tables.popularity[:, -1].astype(np.float64)
     yield POPULAR, _list(tables, tables.popular, popularity, "popular")
     yield TRENDING, _list(tables, tables.trending, tables.popularity[:, 1].astype(np.float64), "trending")
-    segmentation = segment_users(profiles, tables.items, now)
-    for name, scores in group_scores(acts, segmentation, popularity, now):
-        reason = "popular" if name.startswith(NOWHERE) else "popular_near_you"
+    segmentation = segment_users(observe(profiles, tables.items, at_seconds(now)))
+    for name, scores in group_scores(acts, segmentation, popularity, at_seconds(now)):
+        reason = "popular_near_you" if name.startswith(COUNTRY) else "popular"
         yield name, _list(tables, np.argsort(-scores, kind="stable"), scores, reason)
 
 
 def group_scores(
-    acts: Acts, segmentation: Segmentation, popularity: Doubles, now: datetime, *, personas: bool = True
+    acts: Acts, segmentation: Segmentation, popularity: Doubles, at: int, *, personas: bool = True
 ) -> Iterator[tuple[str, Doubles]]:
     """Yield (name, item scores (items,)) of what is known of visitors, and of `EVERYBODY`; scores sum to 1.
 
-    A score is the share of an item in what users came to within `RECENT_DAYS`, each item once a user. Every
-    share is smoothed by a coarser one (Dirichlet smoothing, Zhai and Lafferty, 2004): a group of country and
-    device by the country's or the device's, that by the behavioural segments' in the proportions of the group
-    (`segment_chances`), a segment's by everybody's, and everybody's by popularity. Without `personas`,
-    everybody's share stands for the segments'.
+    A score is the share of an item in what users came to within `RECENT_DAYS` before `at` (seconds since
+    1970), each item once a user. Every share is smoothed by a coarser one (Dirichlet smoothing, Zhai and
+    Lafferty, 2004): a group's by that of the group it backs off to, a group's of one fact by the behavioural
+    segments' in the proportions of the group (`segment_chances`), a segment's by everybody's, and everybody's
+    by popularity. Without `personas`, everybody's share stands for the segments'.
 
     Cost O(acts + groups x items x segments); memory one entry an act and group of its user, and as many rows
     of items as there are segments. Nothing is yielded with fewer than `SUPPORT` users.
@@ -56,7 +56,7 @@ def group_scores(
     active = segmentation.segment >= 0
     if active.sum() < SUPPORT:
         return
-    recent = acts.where(acts.at > at_seconds(now) - RECENT_DAYS * 86_400).first_of_each_item()
+    recent = acts.where(acts.at > at - RECENT_DAYS * 86_400).first_of_each_item()
     counts = recent.matrix(len(active), len(popularity))
     by_segment, everybody = _by_segment(counts, segmentation, popularity, personas=personas)
     sizes = np.bincount(segmentation.segment[active], minlength=len(by_segment))
@@ -64,12 +64,15 @@ def group_scores(
     groups = Groups.of(segmentation.facts, active)
     chances = segment_chances(groups, segmentation.segment, len(by_segment))
     own = sparse.csr_array(groups.members @ counts)
-    lone = backing(groups)
-    for place, name in enumerate(groups.names):
-        prior = chances[place] @ by_segment
-        if lone[place] >= 0:
-            prior = _smoothed(own[[lone[place]]].toarray()[0], chances[lone[place]] @ by_segment)
-        yield name, _smoothed(own[[place]].toarray()[0], prior)
+    coarser = groups.coarser()
+
+    def share(place: int) -> Doubles:
+        wider = coarser[place]
+        prior = chances[place] @ by_segment if wider is None else share(wider)
+        return _smoothed(own[[place]].toarray()[0], prior)
+
+    for place, facts in enumerate(groups.facts):
+        yield segment_of(facts), share(place)
 
 
 def _by_segment(
@@ -94,9 +97,7 @@ def _smoothed(counts: Doubles, prior: Doubles) -> Doubles:
     return smoothed
 
 
-def _list(
-    tables: Tables, order: npt.NDArray[np.int64], scores: npt.NDArray[np.float64], reason: str
-) -> tuple[ListItem, ...]:
+def _list(tables: Tables, order: Ints, scores: Doubles, reason: str) -> tuple[ListItem, ...]:
     best = [row for row in order[: 2 * STORED_ITEMS] if tables.available[row]][:STORED_ITEMS]
     items = ((tables.items[row], float(scores[row])) for row in best)
     return tuple(

@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 
 from factories import NOW, event
 from personalization.errors import CorruptData
-from personalization.events import Event, EventType
+from personalization.events import Context, Event, EventType
 from personalization.ledger import SeenIds
 from personalization.profile_encoding import decode, encode
 from personalization.profiles import (
     MAX_RECENT,
+    Facts,
     Outcome,
     Profile,
     apply,
@@ -146,6 +147,24 @@ def test_a_profile_of_an_unknown_format_is_refused() -> None:
         decode(b"\x91\x01")
 
 
-def test_a_segment_is_named_by_country_and_device() -> None:
-    assert segment_of("de", "mobile") == "country=DE,device=mobile"
-    assert segment_of(None, None) == "country=any,device=any"
+def test_a_segment_is_named_by_what_is_known() -> None:
+    assert segment_of(Facts("DE", "mobile", "search")) == "country=DE,device=mobile,referrer=search"
+    assert segment_of(Facts("DE")) == "country=DE"
+    assert segment_of(Facts()) == "everybody"
+
+
+def test_of_a_referrer_a_profile_keeps_the_medium_only() -> None:
+    """Also of an event that was accepted when the lake still kept addresses."""
+    profile = fold([event("view", context=Context(referrer="https://www.google.com/search?q=a+secret"))])
+    assert profile.facts == Facts(referrer="search")
+    assert b"secret" not in encode(profile)
+    later = event("view", context=Context(referrer="partner-42"), occurred_at=NOW + timedelta(seconds=1))
+    apply(profile, later)
+    assert profile.facts == Facts(referrer="search")
+
+
+def test_facts_are_the_latest_word_however_they_were_said() -> None:
+    attributes = {"country": "fr", "device": "tv", "referrer": "Newsletter"}
+    profile = fold([event("user_upserted", None, attributes=attributes)])
+    assert profile.facts == Facts("FR", "tv", "email")
+    assert Profile().facts == Facts()
