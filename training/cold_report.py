@@ -22,15 +22,16 @@ def _newcomers(found: ColdStart) -> str:
     rows = []
     for name, scores in found.methods.items():
         gap = found.differences.get(name)
-        more = [f"{gap.mean:+.4f}", f"{gap.low:+.4f} to {gap.high:+.4f}"] if gap else ["", ""]
-        rows.append([name, f"{scores.ndcg:.4f}", f"{scores.hit_rate:.1%}", *more])
+        more = f"{gap.mean:+.4f} ({gap.low:+.4f} to {gap.high:+.4f})" if gap else ""
+        rows.append([name, f"{scores.ndcg:.4f}", f"{scores.hit_rate:.1%}", more])
     words = (
-        f"{found.users:,} of the last {SHARE:.0%} of users to come, on lists of what the others did before: "
-        f"NDCG@{TOP} and hit rate for a newcomer's first {FIRST_ITEMS} items, and how much more NDCG the "
-        f"lists {SEGMENTS} have (95% by bootstrap of the differences user by user; an interval that holds 0 "
-        f"proves nothing). Facts are country, device and referrer; {found.told:.0%} have a list for theirs. "
+        f"{found.users:,} of the last {SHARE:.0%} of users to come, on lists of what others did before: NDCG "
+        f"and hit rate of the first {TOP} places for a newcomer's first {FIRST_ITEMS} items, and how much "
+        f"more NDCG the lists {SEGMENTS} have, with a 95% interval by bootstrap of the differences user by "
+        f"user; one that holds 0 proves nothing. Facts are country, device and referrer; {found.told:.0%} of "
+        "the newcomers have a list for theirs. "
     )
-    head = ["list", f"NDCG@{TOP}", f"hit rate @{TOP}", "the last has more", "95%"]
+    head = ["list", f"NDCG@{TOP}", "hit rate", "the last has more"]
     return _note(words + found.note) + table(head, rows)
 
 

@@ -12,13 +12,13 @@ from personalization.profiles import Facts
 from training.behaviour import Behaviour, Observed
 from training.clustering import Choice, assign, choose, principal_axes
 from training.metrics import Doubles, Ints
-from training.personas import personas
+from training.personas import personas, words
 
 FEWEST_USERS: Final = 50
 """Below this, clusters would be about single users."""
 COUNTS: Final = range(2, 9)
 """Numbers of segments that are tried; few enough to be read by people."""
-FITTED_USERS: Final = 20_000
+FITTED_USERS: Final = 10_000
 """Centroids are fitted to a sample of at most so many; everybody is assigned to them."""
 JUDGED_USERS: Final = 2_000
 """Silhouette and Ward's hierarchy are quadratic: a sample of this size takes 32 MB."""
@@ -70,6 +70,8 @@ class Segments(msgspec.Struct, frozen=True, kw_only=True):
         At most `PICTURED_USERS`.
     explained
         Shares of the variance that the axes of `points` hold.
+    axes
+        What rises most along each, in words.
     """
 
     users: int
@@ -80,6 +82,7 @@ class Segments(msgspec.Struct, frozen=True, kw_only=True):
     agreement: float | None = None
     points: tuple[Point, ...] = ()
     explained: tuple[float, float] = (0.0, 0.0)
+    axes: tuple[str, str] = ("", "")
 
 
 @dataclass(frozen=True)
@@ -146,7 +149,7 @@ def _one(users: int, note: str) -> Segments:
 def _summary(behaviour: Behaviour, rows: Doubles, label: Ints, found: Choice, order: Ints) -> Segments:
     sizes = np.bincount(label, minlength=found.count)
     means = np.array([behaviour.values[label == segment].mean(axis=0) for segment in range(found.count)])
-    words = personas(behaviour.names, means)
+    named = personas(behaviour.names, means)
     sample = rows[order[:JUDGED_USERS]]
     axes, explained = principal_axes(sample, 2)
     pictured = order[:PICTURED_USERS]
@@ -155,7 +158,7 @@ def _summary(behaviour: Behaviour, rows: Doubles, label: Ints, found: Choice, or
         users=len(label),
         segments=tuple(
             Segment(name, text, size, _rounded(size / len(label)), _traits(behaviour.names, mean))
-            for (name, text), size, mean in zip(words, sizes.tolist(), means, strict=True)
+            for (name, text), size, mean in zip(named, sizes.tolist(), means, strict=True)
         ),
         silhouette={count: _rounded(value) for count, value in found.silhouette.items()},
         ward={count: _rounded(value) for count, value in found.ward.items()},
@@ -165,7 +168,12 @@ def _summary(behaviour: Behaviour, rows: Doubles, label: Ints, found: Choice, or
             for (x, y), segment in zip(places.tolist(), label[pictured].tolist(), strict=True)
         ),
         explained=(_rounded(explained[0]), _rounded(explained[1])),
+        axes=(_heaviest(behaviour.names, axes[:, 0]), _heaviest(behaviour.names, axes[:, 1])),
     )
+
+
+def _heaviest(names: Sequence[str], axis: Doubles) -> str:
+    return words(names[int(axis.argmax())], 1.0)
 
 
 def _traits(names: Sequence[str], mean: Doubles) -> dict[str, float]:
