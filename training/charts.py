@@ -33,7 +33,7 @@ text.head { font-weight: 600 } .faint { fill: var(--faint) } .strong { fill: var
 .whisker.strong { stroke: var(--strong) } .dot.strong { fill: var(--strong) }
 polyline { fill: none; stroke: var(--strong); stroke-width: 2 }
 @media (max-width: 40rem) {
-  table { font-size: .875rem } th, td { padding: .35rem .4rem } th:first-child { white-space: normal }
+  table { font-size: .875rem } th, td { padding: .35rem .4rem; white-space: normal }
 }
 article { border-top: 1px solid var(--line) } ol, ul { margin: .25rem 0; padding-left: 1.5rem }
 """

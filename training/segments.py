@@ -18,7 +18,7 @@ FEWEST_USERS: Final = 50
 """Below this, clusters would be about single users."""
 COUNTS: Final = range(2, 9)
 """Numbers of segments that are tried; few enough to be read by people."""
-FITTED_USERS: Final = 10_000
+FITTED_USERS: Final = 5_000
 """Centroids are fitted to a sample of at most so many; everybody is assigned to them."""
 JUDGED_USERS: Final = 2_000
 """Silhouette and Ward's hierarchy are quadratic: a sample of this size takes 32 MB."""

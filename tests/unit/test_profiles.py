@@ -36,6 +36,10 @@ def events(draw: st.DrawFn) -> Event:
         "received_at": happened + timedelta(days=draw(st.sampled_from([0, 0, 1, 6, 8]))),
         "surface": draw(st.sampled_from([None, "home", "cart", "product", "search", "mail", "deals"])),
         "bot": draw(st.integers(0, 9)) == 0,
+        "context": Context(
+            country=draw(st.sampled_from([None, "de", "FR"])),
+            referrer=draw(st.sampled_from([None, "search", "direct", "partner-42", "https://t.co/x"])),
+        ),
     }
     if kind is EventType.IMPRESSION:
         fields["item_ids"] = draw(st.lists(st.integers(0, 90).map("sku-{}".format), min_size=1, max_size=8))
