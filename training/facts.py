@@ -1,7 +1,7 @@
 """What little is known of a visitor, and how likely each behavioural segment then is.
 
-Facts are what a first request tells: country, device, referrer. They back off by letting the last known one
-go (`keys.segment_facts`), until nothing is known.
+Facts are what a first request tells: country, device, referrer. Every part of them makes a group
+(`keys.segment_facts`); a group of several facts is never kept without those of each alone.
 """
 
 from collections import Counter
@@ -32,7 +32,8 @@ class Groups:
     Attributes
     ----------
     facts
-        What is known in each of *g* groups with `SUPPORT`; at most `MAX_LISTS`, the largest first.
+        What is known in each of *g* groups with `SUPPORT`; at most `MAX_LISTS`, the largest first, and so
+        with every group those of parts of its facts.
     members
         (g, users), 1 where a user is in a group.
     """
@@ -55,14 +56,18 @@ class Groups:
         members = sparse.csr_array((np.ones(len(inside)), inside, ends), shape=shape).T
         return cls(tuple(chosen), sparse.csr_array(members))
 
-    def coarser(self) -> list[int | None]:
-        """Return the place of the group that each group backs off to; None for everybody."""
-        place = {some: number for number, some in enumerate(self.facts)}
-        return [place.get(segment_facts(some)[1]) for some in self.facts]
+
+def lone_facts(facts: Facts) -> list[Facts]:
+    """Return each known fact by itself.
+
+    >>> lone_facts(Facts("DE", None, "search"))
+    [Facts(country='DE', device=None, referrer=None), Facts(country=None, device=None, referrer='search')]
+    """
+    return [part for part in segment_facts(facts) if part.count(None) == len(facts) - 1]
 
 
 def _supported(users: Counter[Facts]) -> list[Facts]:
-    """Return what is known of enough users. Of equally many the coarser comes first: it is backed off to."""
+    """Return what is known of enough users. Of equally many the fewer facts come first."""
     sizes: Counter[Facts] = Counter()
     for known, count in users.items():
         sizes.update(dict.fromkeys(segment_facts(known)[:-1], count))

@@ -50,33 +50,19 @@ def test_the_most_frequent_of_too_many_facts_are_kept() -> None:
     assert names_of(groups)[0] == "device=zz"
 
 
-def test_what_a_kept_group_backs_off_to_is_kept_too() -> None:
+def test_a_group_of_several_facts_is_never_kept_without_each_part_of_them() -> None:
     crowds = [(Facts(f"{number:02}", "aaa"), SUPPORT) for number in range(90)]
     crowds += [(Facts(f"{number:02}", "aaa", "search"), SUPPORT) for number in range(90, 300)]
     groups = groups_of(*crowds)
     assert len(groups.facts) == MAX_LISTS
-    assert all(segment_facts(part)[1] in groups.facts for part in groups.facts if part.count(None) < 2)
+    assert max(3 - part.count(None) for part in groups.facts) > 1
+    assert all(part in groups.facts for facts in groups.facts for part in segment_facts(facts)[:-1])
 
 
 def test_no_users_make_no_groups() -> None:
     groups = Groups.of([], np.zeros(0, dtype=np.bool_))
     assert groups.facts == ()
     assert segment_chances(groups, np.zeros(0, dtype=np.int64), 3).shape == (0, 3)
-
-
-def test_a_group_backs_off_by_letting_its_last_known_fact_go() -> None:
-    groups = groups_of((Facts("DE", "mobile", "search"), SUPPORT))
-    names = names_of(groups)
-    coarser = [None if place is None else names[place] for place in groups.coarser()]
-    assert dict(zip(names, coarser, strict=True)) == {
-        "country=DE,device=mobile,referrer=search": "country=DE,device=mobile",
-        "country=DE,device=mobile": "country=DE",
-        "country=DE,referrer=search": "country=DE",
-        "device=mobile,referrer=search": "device=mobile",
-        "country=DE": None,
-        "device=mobile": None,
-        "referrer=search": None,
-    }
 
 
 def test_the_chances_follow_the_counts_and_lean_to_everybody() -> None:

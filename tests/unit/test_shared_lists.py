@@ -142,6 +142,21 @@ def test_a_group_without_acts_of_its_own_gets_the_taste_of_its_segments() -> Non
     assert shares[True][EVERYBODY] == pytest.approx(shares[False][EVERYBODY], abs=0.03)
 
 
+def test_a_group_of_several_facts_gets_what_all_of_them_say() -> None:
+    """A country comes to the first ten items, phones to even ones; of both together no act is known."""
+    user = np.repeat(np.arange(800), 10)
+    item = np.concatenate([np.tile(np.arange(10), 400), np.tile(np.arange(10) * 2, 400)])
+    acts = Acts(user, item, np.full(8000, AT - 60), np.ones(8000, dtype=np.float32))
+    segmentation = Segmentation(
+        Segments(users=850, segments=(Segment("all", "", 850, 1.0, {}),)),
+        np.zeros(850, dtype=np.int64),
+        [Facts("CH")] * 400 + [Facts(None, "mobile")] * 400 + [Facts("CH", "mobile")] * 50,
+    )
+    scores = dict(group_scores(acts, segmentation, np.ones(20), AT))
+    assert set(np.argsort(-scores["country=CH,device=mobile"])[:5].tolist()) == {0, 2, 4, 6, 8}
+    assert scores["country=CH,device=mobile"][:10:2].sum() > scores["country=CH"][:10:2].sum()
+
+
 @given(st.integers(0, 2**32 - 1), st.integers(SUPPORT, 120))
 @settings(max_examples=15, deadline=None)
 def test_scores_are_distributions_and_repeatable(seed: int, users: int) -> None:
