@@ -1,7 +1,7 @@
 """What little is known of a visitor, and how likely each behavioural segment then is.
 
 Facts are what a first request tells: country, device, referrer. Every part of them makes a group
-(`keys.segment_facts`); a group of several facts is never kept without those of each alone.
+(`keys.segment_facts`), be it small: what each fact says by itself is known of many.
 """
 
 from collections import Counter
@@ -18,7 +18,7 @@ from personalization.profiles import Facts, segment_of
 from training.metrics import Doubles, Ints
 
 SUPPORT: Final = 50
-"""Fewest users, with acts, of whom the same is known: fewer say more about themselves, and could be told."""
+"""Fewest users, with acts, whose acts make a list: fewer say more about themselves, and could be told."""
 MAX_LISTS: Final = 400
 """Facts are the clients' to send; the most frequent get a list."""
 PRIOR_USERS: Final = 20.0
@@ -32,10 +32,10 @@ class Groups:
     Attributes
     ----------
     facts
-        What is known in each of *g* groups with `SUPPORT`; at most `MAX_LISTS`, the largest first, and so
-        with every group those of parts of its facts.
+        What is known in each of *g* groups, at most `MAX_LISTS`, the largest first; each fact by itself has
+        `SUPPORT`, and is a group, too.
     members
-        (g, users), 1 where a user is in a group.
+        (g, users), 1 where a user is in a group; groups without `SUPPORT` are left empty.
     """
 
     facts: tuple[Facts, ...]
@@ -44,8 +44,11 @@ class Groups:
     @classmethod
     def of(cls, facts: Sequence[Facts], counted: npt.NDArray[np.bool_]) -> "Groups":
         """Group users (u,), counting those of a mask (u,) towards the support. Cost linear in users."""
-        chosen = _supported(Counter(facts[user] for user in np.flatnonzero(counted).tolist()))
-        place = {part: number for number, part in enumerate(chosen)}
+        sizes = _sizes(Counter(facts[user] for user in np.flatnonzero(counted).tolist()))
+        # Of equal sizes the fewer facts come first, so that no group is kept without those of its parts.
+        order = sorted(sizes, key=lambda part: (-sizes[part], -part.count(None), segment_of(part)))
+        chosen = order[:MAX_LISTS]
+        place = {part: number for number, part in enumerate(chosen) if sizes[part] >= SUPPORT}
         groups = {
             known: [place[part] for part in segment_facts(known) if part in place] for known in set(facts)
         }
@@ -66,13 +69,17 @@ def lone_facts(facts: Facts) -> list[Facts]:
     return [part for part in segment_facts(facts) if part.count(None) == len(facts) - 1]
 
 
-def _supported(users: Counter[Facts]) -> list[Facts]:
-    """Return what is known of enough users. Of equally many the fewer facts come first."""
+def _sizes(users: Counter[Facts]) -> Counter[Facts]:
+    """Count users by each part of what is known, passing over facts that too few share."""
+    lone: Counter[tuple[str, str | None]] = Counter()
+    for known, count in users.items():
+        lone.update(dict.fromkeys(zip(Facts._fields, known, strict=True), count))
     sizes: Counter[Facts] = Counter()
     for known, count in users.items():
-        sizes.update(dict.fromkeys(segment_facts(known)[:-1], count))
-    enough = [part for part, size in sizes.items() if size >= SUPPORT]
-    return sorted(enough, key=lambda part: (-sizes[part], -part.count(None), segment_of(part)))[:MAX_LISTS]
+        named = zip(Facts._fields, known, strict=True)
+        shared = Facts(*(fact if lone[name, fact] >= SUPPORT else None for name, fact in named))
+        sizes.update(dict.fromkeys(segment_facts(shared)[:-1], count))
+    return sizes
 
 
 def segment_chances(groups: Groups, segment: Ints, segments: int) -> Doubles:

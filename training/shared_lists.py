@@ -53,7 +53,8 @@ def group_scores(
     everybody's share stands for the segments'.
 
     Cost O(acts + groups x items x segments); memory one entry an act and group of its user, and as many rows
-    of items as there are segments. Nothing is yielded with fewer than `SUPPORT` users.
+    of items as there are segments. Of a group of fewer than `SUPPORT` users nothing is counted, and of
+    fewer users in all nothing is yielded.
     """
     active = segmentation.segment >= 0
     if active.sum() < SUPPORT:

@@ -26,12 +26,18 @@ def groups_of(*crowds: tuple[Facts, int]) -> Groups:
     return Groups.of(facts, np.ones(len(facts), dtype=np.bool_))
 
 
-def test_a_group_needs_support_and_a_user_is_in_the_groups_of_all_that_is_known() -> None:
+def test_a_fact_needs_support_and_a_user_is_in_the_groups_of_all_that_is_known() -> None:
     groups = groups_of((GERMAN_PHONE, SUPPORT - 1), (Facts("DE"), 1), (Facts(), 500))
     assert names_of(groups) == ["country=DE"]
     groups = groups_of((Facts("DE", "mobile", "search"), SUPPORT))
     assert groups_of_user(groups, 0) == set(segment_names(Facts("DE", "mobile", "search"))[:-1])
     assert len(groups.facts) == 7
+
+
+def test_a_group_of_too_few_users_is_known_by_its_facts_and_not_by_its_users() -> None:
+    groups = groups_of((GERMAN_PHONE, SUPPORT - 1), (Facts("DE"), 1), (Facts(None, "mobile"), 1))
+    assert names_of(groups) == ["country=DE", "device=mobile", "country=DE,device=mobile"]
+    assert groups_of_user(groups, 0) == {"country=DE", "device=mobile"}
 
 
 def test_users_without_acts_do_not_count_towards_the_support_but_have_their_groups() -> None:
