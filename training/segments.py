@@ -109,7 +109,7 @@ def segment_users(
 ) -> Segmentation:
     """Find the segments of users, or of those of a mask (users,). Equal input and seed give equal segments.
 
-    Cost linear in users, beside samples of fixed size: 3 s for 100,000, nearly all of it for the samples.
+    Cost linear in users, 0.5 s per 100,000, beside 2.5 s for samples of fixed size.
     """
     behaviour = observed.compare(among)
     everybody = np.full(len(observed.facts), -1, dtype=np.int64)
