@@ -26,13 +26,16 @@ th, td { padding: .35rem .8rem; border-bottom: 1px solid var(--line); vertical-a
 th { font-weight: 600; text-align: right; white-space: nowrap } th:first-child { text-align: left }
 thead th { color: var(--soft); font-size: .875rem }
 td { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums }
-dl { font-size: .875rem } dt { font-weight: 600 } dd { margin: 0 0 .5rem }
+dl { font-size: .875rem } dt { font-weight: 600 } dt .soft { font-weight: 400 } dd { margin: 0 0 .5rem }
 figure { margin: 1rem 0 } svg { display: block; width: 100%; overflow: visible }
 text { font: 13px system-ui, sans-serif; fill: var(--ink) } text.axis { fill: var(--soft) }
 text.head { font-weight: 600 } .faint { fill: var(--faint) } .strong { fill: var(--strong) }
 .grid { stroke: var(--line) } .whisker { stroke: var(--soft); stroke-width: 2 } .dot { fill: var(--soft) }
 .whisker.strong { stroke: var(--strong) } .dot.strong { fill: var(--strong) }
 polyline { fill: none; stroke: var(--strong); stroke-width: 2 }
+@media (max-width: 40rem) {
+  table { font-size: .875rem } th, td { padding: .35rem .4rem; white-space: normal }
+}
 article { border-top: 1px solid var(--line) } ol, ul { margin: .25rem 0; padding-left: 1.5rem }
 """
 

@@ -104,7 +104,7 @@ def content_similarity(items: Sequence[Item]) -> sparse.csr_array:
 
 def _strongest_product(left: sparse.csr_array, right: sparse.csr_array) -> sparse.csr_array:
     """Each row's strongest entries of left @ right off the diagonal, in blocks of rows to bound memory."""
-    parts = []
+    parts = [sparse.csr_array((0, right.shape[1]), dtype=np.float32)]
     for start, end in _blocks(left, right):
         product = sparse.csr_array(left[start:end] @ right)
         row = np.repeat(np.arange(end - start), np.diff(product.indptr))

@@ -65,6 +65,10 @@ def shop(users: int, seed: int = 2, *, content: bool = True) -> Dataset:
     return make_dataset(lambda: iter(events), items if content else ())
 
 
+def judged(dataset: Dataset) -> Evaluation:
+    return evaluate(dataset.log, dataset.knowledge(Stage.TEST), RANKERS)
+
+
 @pytest.fixture(scope="module")
 def dataset() -> Dataset:
     return shop(120)
@@ -72,11 +76,11 @@ def dataset() -> Dataset:
 
 @pytest.fixture(scope="module")
 def found(dataset: Dataset) -> Evaluation:
-    return evaluate(dataset, RANKERS)
+    return judged(dataset)
 
 
 def test_evaluating_twice_gives_the_same_bytes(dataset: Dataset, found: Evaluation) -> None:
-    assert msgspec.json.encode(evaluate(dataset, RANKERS)) == msgspec.json.encode(found)
+    assert msgspec.json.encode(judged(dataset)) == msgspec.json.encode(found)
 
 
 def test_groups_partition_the_users_by_what_was_known_of_them(dataset: Dataset, found: Evaluation) -> None:
@@ -184,7 +188,7 @@ def test_diversity_trades_accuracy_for_variety_and_begins_at_the_models_own(foun
 
 
 def test_where_nothing_is_like_anything_there_is_no_trade_off() -> None:
-    assert evaluate(shop(30, content=False), RANKERS).trade_off == ()
+    assert judged(shop(30, content=False)).trade_off == ()
 
 
 def test_examples_are_spread_over_the_users_and_say_why(dataset: Dataset, found: Evaluation) -> None:
@@ -202,18 +206,18 @@ def test_examples_are_spread_over_the_users_and_say_why(dataset: Dataset, found:
 
 
 def test_an_examples_history_begins_with_the_newest() -> None:
-    (example,) = evaluate(shop(2), RANKERS).examples
+    (example,) = judged(shop(2)).examples
     assert example.history == ("Title 0",)
     visits = [("sku-05", 1), ("sku-03", 2), ("sku-04", 3), ("sku-09", 4)]
     events = [event("click", item, occurred_at=NOW + timedelta(minutes=at)) for item, at in visits]
-    (example,) = evaluate(make_dataset(lambda: iter(events)), RANKERS).examples
+    (example,) = judged(make_dataset(lambda: iter(events))).examples
     assert example.history == ("sku-04", "sku-03", "sku-05")
     assert example.held_out == "sku-09"
 
 
 @pytest.mark.parametrize("users", [1, 2])
 def test_a_log_with_nobody_to_evaluate_says_so(users: int) -> None:
-    empty = evaluate(shop(users), RANKERS)
+    empty = judged(shop(users))
     assert empty.users == users - 1
     assert len(empty.examples) == users - 1
     assert sum(group.users for group in empty.groups.values()) == users - 1
@@ -225,6 +229,6 @@ def test_of_many_users_an_even_sample_is_measured(
     dataset: Dataset, monkeypatch: pytest.MonkeyPatch, found: Evaluation
 ) -> None:
     monkeypatch.setattr("training.evaluation.MAX_EVALUATED_USERS", 40)
-    sampled = evaluate(dataset, RANKERS)
+    sampled = judged(dataset)
     assert sampled.users == sum(group.users for group in sampled.groups.values()) == 40 < found.users
     assert sampled.methods[MODEL].ndcg[10] == pytest.approx(found.methods[MODEL].ndcg[10], abs=0.15)

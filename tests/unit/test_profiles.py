@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from factories import NOW, event
 from personalization.errors import CorruptData
-from personalization.events import Event, EventType
+from personalization.events import Context, Event, EventType
 from personalization.ledger import SeenIds
 from personalization.profile_encoding import FORMAT_VERSION, decode, encode
 from personalization.profiles import (
     MAX_RECENT,
     MAX_SHOWN,
     SHOWN_HOURS,
+    Facts,
     Outcome,
     Profile,
     apply,
@@ -39,6 +40,10 @@ def events(draw: st.DrawFn) -> Event:
         "received_at": happened + timedelta(days=draw(st.sampled_from([0, 0, 1, 6, 8]))),
         "surface": draw(st.sampled_from([None, "home", "cart", "product", "search", "mail", "deals"])),
         "bot": draw(st.integers(0, 9)) == 0,
+        "context": Context(
+            country=draw(st.sampled_from([None, "de", "FR"])),
+            referrer=draw(st.sampled_from([None, "search", "direct", "partner-42", "https://t.co/x"])),
+        ),
     }
     if kind is EventType.IMPRESSION:
         fields["item_ids"] = draw(st.lists(st.integers(0, 90).map("sku-{}".format), min_size=1, max_size=8))
@@ -187,6 +192,24 @@ def test_a_profile_of_an_unknown_format_is_refused(data: bytes) -> None:
         decode(data)
 
 
-def test_a_segment_is_named_by_country_and_device() -> None:
-    assert segment_of("de", "mobile") == "country=DE,device=mobile"
-    assert segment_of(None, None) == "country=any,device=any"
+def test_a_segment_is_named_by_what_is_known() -> None:
+    assert segment_of(Facts("DE", "mobile", "search")) == "country=DE,device=mobile,referrer=search"
+    assert segment_of(Facts("DE")) == "country=DE"
+    assert segment_of(Facts()) == "everybody"
+
+
+def test_of_a_referrer_a_profile_keeps_the_medium_only() -> None:
+    """Also of an event that was accepted when the lake still kept addresses."""
+    profile = fold([event("view", context=Context(referrer="https://www.google.com/search?q=a+secret"))])
+    assert profile.facts == Facts(referrer="search")
+    assert b"secret" not in encode(profile)
+    later = event("view", context=Context(referrer="partner-42"), occurred_at=NOW + timedelta(seconds=1))
+    apply(profile, later)
+    assert profile.facts == Facts(referrer="search")
+
+
+def test_facts_are_the_latest_word_however_they_were_said() -> None:
+    attributes = {"country": "fr", "device": "tv", "referrer": "Newsletter"}
+    profile = fold([event("user_upserted", None, attributes=attributes)])
+    assert profile.facts == Facts("FR", "tv", "email")
+    assert Profile().facts == Facts()

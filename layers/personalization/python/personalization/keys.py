@@ -12,11 +12,12 @@
 
 from datetime import datetime
 from hashlib import blake2b
+from itertools import product
 from typing import Final, NamedTuple
 
 from personalization.names import Ranker
 from personalization.policies import RELEVANCE, Policy
-from personalization.profiles import segment_of
+from personalization.profiles import Facts, segment_of
 
 POPULAR: Final = "popular"
 TRENDING: Final = "trending"
@@ -63,16 +64,24 @@ def segment_key(name: str, *, version: str) -> Key:
     return Key(f"SEGMENT#{name}", f"LIST#{version}")
 
 
-def segment_names(country: str | None, device: str | None) -> list[str]:
+def segment_facts(facts: Facts) -> list[Facts]:
+    """Return every part of what is known of a visitor, the closest first, nothing last.
+
+    Facts are let go from the last on: at most 8 parts of three facts.
+
+    >>> [tuple(part) for part in segment_facts(Facts("DE", None, "search"))]
+    [('DE', None, 'search'), ('DE', None, None), (None, None, 'search'), (None, None, None)]
+    """
+    return [Facts(*part) for part in product(*((fact, None) if fact else (None,) for fact in facts))]
+
+
+def segment_names(facts: Facts) -> list[str]:
     """Name the segments that hold a visitor of whom this is known, the closest first, everybody's last.
 
-    >>> segment_names("de", "mobile")[:3]
-    ['country=DE,device=mobile', 'country=DE,device=any', 'country=any,device=mobile']
-    >>> segment_names(None, "mobile")
-    ['country=any,device=mobile', 'country=any,device=any']
+    >>> segment_names(Facts(device="mobile"))
+    ['device=mobile', 'everybody']
     """
-    known = [(country, device), (country, None), (None, device), (None, None)]
-    return list(dict.fromkeys(segment_of(*facts) for facts in known))
+    return list(map(segment_of, segment_facts(facts)))
 
 
 def item_key(item_id: str) -> Key:

@@ -16,13 +16,14 @@ import heapq
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 from zlib import crc32
 
 import msgspec
 from msgspec import Struct
 
 from personalization.events import DELIBERATE, Event, EventType
+from personalization.referrers import medium_of
 
 LATE_WINDOW: Final = timedelta(days=7)
 """An event accepted later than this after it happened goes to the lake only."""
@@ -67,6 +68,35 @@ class Outcome(StrEnum):
     DUPLICATE = "duplicate"
 
 
+class Facts(NamedTuple):
+    """What a first request tells of a visitor, the most telling first; None is unknown.
+
+    Attributes
+    ----------
+    country
+        ISO 3166 code of two capital letters.
+    referrer
+        A `referrers.Medium`.
+    """
+
+    country: str | None = None
+    device: str | None = None
+    referrer: str | None = None
+
+    @classmethod
+    def of(cls, country: str | None, device: str | None, referrer: str | None) -> "Facts":
+        """Normalize what a client says.
+
+        >>> Facts.of("de", "", "https://duckduckgo.com/?q=lamp")
+        Facts(country='DE', device=None, referrer=<Medium.SEARCH: 'search'>)
+        """
+        medium = None if referrer is None else medium_of(referrer)
+        return cls(country.upper() if country else None, device or None, medium)
+
+
+NO_FACTS: Final = Facts()
+
+
 class Profile(Struct):
     """What is known of one user.
 
@@ -94,7 +124,7 @@ class Profile(Struct):
     surfaces
         Surface -> when it was last seen.
     attributes
-        Name (country, device, …) -> (at, value), the latest word wins.
+        Name (country, device, referrer, …) -> (at, value), the latest word wins.
     consent
         (at, state), or None.
     """
@@ -117,6 +147,11 @@ class Profile(Struct):
         """Return the latest value of an attribute, or None."""
         entry = self.attributes.get(name)
         return entry[1] if entry else None
+
+    @property
+    def facts(self) -> Facts:
+        """The latest facts."""
+        return Facts.of(*map(self.attribute, Facts._fields))
 
 
 def item_hash(item_id: str) -> int:
@@ -174,6 +209,9 @@ def _note_circumstances(profile: Profile, at: int, event: Event) -> None:
         _note_attribute(profile, at, "country", context.country.upper())
     if context.device is not None:
         _note_attribute(profile, at, "device", context.device)
+    # Events that were accepted before the medium was told still carry an address.
+    if context.referrer is not None and (medium := medium_of(context.referrer)):
+        _note_attribute(profile, at, "referrer", medium.value)
     if event.attributes:
         for name, value in event.attributes.items():
             _note_attribute(profile, at, name, value)
@@ -261,13 +299,14 @@ def latest(profile: Profile) -> Profile:
     )
 
 
-def segment_of(country: str | None, device: str | None) -> str:
-    """Name the segment of a country and device; unknown parts are `any`.
+def segment_of(facts: Facts) -> str:
+    """Name the segment of visitors of whom this is known.
 
-    >>> segment_of("de", None)
-    'country=DE,device=any'
+    >>> segment_of(Facts("DE", referrer="search")), segment_of(NO_FACTS)
+    ('country=DE,referrer=search', 'everybody')
     """
-    return f"country={(country or 'any').upper() if country else 'any'},device={device or 'any'}"
+    known = (f"{name}={fact}" for name, fact in zip(Facts._fields, facts, strict=True) if fact)
+    return ",".join(known) or "everybody"
 
 
 def at_seconds(moment: datetime) -> int:

@@ -22,6 +22,7 @@ from personalization.ports import (
     RefreshRequest,
     Snapshot,
 )
+from personalization.profiles import NO_FACTS, Facts
 from personalization.tokens import issue
 
 CACHE_SECONDS: Final = 10.0
@@ -43,8 +44,7 @@ class Query:
     surface: str
     limit: int
     exclude: frozenset[str] = frozenset()
-    country: str | None = None
-    device: str | None = None
+    facts: Facts = NO_FACTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +163,7 @@ class Recommender:
         return Recommendations(token, label, items, source, version, treatment.assignments)
 
     def _read(self, query: Query, variant: Variant, now: float) -> tuple[Snapshot, Key | None]:
-        segments = [keys.POPULAR, keys.TRENDING, *keys.segment_names(query.country, query.device)]
+        segments = [keys.POPULAR, keys.TRENDING, *keys.segment_names(query.facts)]
         if self.shared.active is None:
             wanted = self.shared.wanted([], now)
             self.shared.take(self.store.read(wanted) if wanted else Snapshot(), wanted, now)
@@ -187,11 +187,10 @@ class Recommender:
     ) -> tuple[RecommendationList | None, Source]:
         if own is not None:
             return own, Source.LIST if fresh else Source.STALE_LIST
-        profile = snapshot.profile
-        country = query.country or (profile.attribute("country") if profile else None)
-        device = query.device or (profile.attribute("device") if profile else None)
+        known = snapshot.profile.facts if snapshot.profile else NO_FACTS
+        facts = Facts(*(asked or before for asked, before in zip(query.facts, known, strict=True)))
         rungs = (
-            *((name, Source.SEGMENT) for name in keys.segment_names(country, device)),
+            *((name, Source.SEGMENT) for name in keys.segment_names(facts)),
             (keys.TRENDING, Source.TRENDING),
             (keys.POPULAR, Source.POPULAR),
         )
