@@ -45,6 +45,8 @@ class History:
     ----------
     weights
         (b, n) sparse: each known item's weight, decayed by its place from the newest.
+    whole
+        (b, n) sparse: the same without decay.
     last
         (b, n) sparse: the same of the recipe's `last_items` only.
     excluded
@@ -54,6 +56,7 @@ class History:
     """
 
     weights: sparse.csr_array
+    whole: sparse.csr_array
     last: sparse.csr_array
     excluded: sparse.csr_array
     newest: Ints
@@ -130,6 +133,9 @@ def history_of(
         never = sparse.csr_array(never + owned)
     return History(
         weights=_matrix([(user, row, weight) for user, row, weight, _ in known], shape),
+        whole=_matrix(
+            [(user, row, weight / recipe.history_decay**place) for user, row, weight, place in known], shape
+        ),
         last=_matrix(
             [(user, row, weight) for user, row, weight, place in known if place < recipe.last_items], shape
         ),

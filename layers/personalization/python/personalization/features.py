@@ -15,6 +15,7 @@ from scipy import sparse
 
 from personalization.candidates import SOURCES, Candidates, History
 from personalization.events import EventType
+from personalization.factors import affinity, fold_in
 from personalization.model_tables import POPULARITY_DAYS, Floats, Ints, Tables, entries_at
 from personalization.profiles import CODES, Profile
 
@@ -23,6 +24,9 @@ _OF_LAST: Final = ("covisitation", "transition", "content", "autoencoder")
 """Similarities of an item to the user's last one alone; sources look at more of the history."""
 _LINKS: Final = ("covisitation", "transition")
 """Similarities of which it is also told how many of the history's items bring the item."""
+_WHOLE: Final = ("covisitation", "autoencoder")
+"""Similarities that are also summed over the history without decay: who comes back after months is asked for
+more than what they came for last."""
 FEATURES: Final = (
     *(f"{source}_score" for source in SOURCES),
     *(f"{source}_rank" for source in SOURCES),
@@ -31,6 +35,7 @@ FEATURES: Final = (
     "previous_transition",
     "transition_back",
     *(f"{name}_links" for name in _LINKS),
+    *(f"whole_{name}" for name in (*_WHOLE, "factors")),
     *(f"popularity_{days}d" for days in POPULARITY_DAYS),
     "item_age_days",
     "price",
@@ -65,6 +70,7 @@ def features(
         *_similar_to(history.previous, ("transition",), candidates, tables),
         _back(candidates, history, tables),
         *_links(candidates, history, tables),
+        *_of_whole(candidates, history, tables),
         *tables.popularity[item].T,
         np.where(first_seen > 0, (at[user] - first_seen) / _DAY, np.nan),
         tables.price[item],
@@ -91,6 +97,15 @@ def _back(candidates: Candidates, history: History, tables: Tables) -> Floats:
     last = history.newest[candidates.user]
     back = entries_at(tables.similarities["transition"], candidates.item, np.maximum(last, 0))
     return np.where(last >= 0, back, 0.0).astype(np.float32)
+
+
+def _of_whole(candidates: Candidates, history: History, tables: Tables) -> Iterator[Floats]:
+    """Yield for each of `_WHOLE`, and for factors, (c,) what the history says without decay."""
+    for name in _WHOLE:
+        linked = sparse.csr_array(history.whole @ tables.similarities[name])
+        yield entries_at(linked, candidates.user, candidates.item)
+    vectors = fold_in(history.whole, tables.factors)
+    yield affinity(vectors, tables.factors, candidates.user, candidates.item)
 
 
 def _links(candidates: Candidates, history: History, tables: Tables) -> Iterator[Floats]:
