@@ -1,5 +1,6 @@
 """Makes a model of a dataset, and writes its folder."""
 
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -8,16 +9,32 @@ import msgspec
 from personalization.features import FEATURES
 from personalization.model_tables import Tables, save_tables
 from personalization.ranking import METADATA_FILE, RANKER_FILE, TABLES_FOLDER, Metadata
+from training.checkpoints import Drawn, drawn_once
+from training.cluster import ALONE, Cluster
 from training.dataset import Dataset
-from training.ranker import MAX_TREES, PARAMETERS, TrainedRanker, train_ranker
+from training.ranker import MAX_TREES, PARAMETERS, TrainedRanker, draw_examples, fit_ranker
 from training.split import Stage
 
 TRAINING_FILE = "training.json"
 
 
-def train_on(dataset: Dataset, *, seed: int, threads: int, trees: int = MAX_TREES) -> TrainedRanker:
-    """Train the ranker on what the train stage may know."""
-    return train_ranker(dataset.knowledge(Stage.TRAIN), seed=seed, threads=threads, trees=trees)
+def train_on(
+    dataset: Dataset,
+    *,
+    seed: int,
+    threads: int,
+    trees: int = MAX_TREES,
+    cluster: Cluster = ALONE,
+    checkpoints: Path | None = None,
+    give_up: Callable[[], object] = lambda: None,
+) -> TrainedRanker:
+    """Train the ranker on what the train stage may know, together with the other hosts of a cluster."""
+
+    def draw() -> Drawn:
+        return draw_examples(dataset.knowledge(Stage.TRAIN), seed=seed, cluster=cluster)
+
+    drawn = drawn_once(checkpoints, draw, cluster=cluster, seed=seed)
+    return fit_ranker(*drawn, seed=seed, threads=threads, trees=trees, cluster=cluster, give_up=give_up)
 
 
 def save_model(

@@ -1,6 +1,6 @@
 """Trains the LambdaRank model: one group a user, the labels are the new items they came to next."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,11 +11,14 @@ from personalization.boosting import lightgbm
 from personalization.features import FEATURES
 from personalization.model_tables import Floats
 from training.acts import Ints
+from training.cluster import ALONE, Cluster
+from training.distributed import StallWatch, network, without_addresses
 from training.knowledge import Block, Knowledge
 
 MAX_TRAINING_USERS: Final = 30_000
-"""More users than this are sampled: rows, and so time and memory, stay bounded."""
+"""More users than this a host are sampled: rows, and so time and memory, stay bounded."""
 VALIDATION_SHARE: Final = 0.15
+MAX_VALIDATION_USERS: Final = 4_500
 NEGATIVES: Final = 100
 """Candidates a user that are not labels: a sample trains in a fraction of the time and ranks as well."""
 PATIENCE: Final = 40
@@ -68,6 +71,8 @@ class TrainedRanker:
         NDCG@10 on the validation users after each tree.
     importance
         Feature -> gain, largest first.
+    training_users
+        Whose choices this host learnt from.
     """
 
     text: str
@@ -81,44 +86,77 @@ class NothingToLearnError(ValueError):
 
 
 def train_ranker(knowledge: Knowledge, *, seed: int, threads: int, trees: int = MAX_TREES) -> TrainedRanker:
-    """Train at most so many trees on labelled users, stopping early on a held-out share of them.
+    """Draw examples and train on them.
 
     Raises
     ------
     NothingToLearnError
         There are too few users to learn from.
     """
+    return fit_ranker(*draw_examples(knowledge, seed=seed), seed=seed, threads=threads, trees=trees)
+
+
+def draw_examples(
+    knowledge: Knowledge, *, seed: int, cluster: Cluster = ALONE
+) -> tuple[Examples, Examples]:
+    """Draw a host's training examples and the validation examples, which all hosts share."""
     chance = np.random.default_rng(seed)
-    users = chance.permutation(knowledge.labels.users)[:MAX_TRAINING_USERS]
+    users = chance.permutation(knowledge.labels.users)[: MAX_TRAINING_USERS * cluster.size]
     cut = int(len(users) * (1 - VALIDATION_SHARE))
-    training = collect_examples(knowledge, users[:cut], sample=chance)
-    validation = collect_examples(knowledge, users[cut:])
+    training = collect_examples(knowledge, users[:cut][cluster.place :: cluster.size], sample=chance)
+    validation = collect_examples(knowledge, users[cut : cut + MAX_VALIDATION_USERS])
+    return training, validation
+
+
+def fit_ranker(
+    training: Examples,
+    validation: Examples,
+    *,
+    seed: int,
+    threads: int,
+    trees: int = MAX_TREES,
+    cluster: Cluster = ALONE,
+    give_up: Callable[[], object] = lambda: None,
+) -> TrainedRanker:
+    """Train at most so many trees, stopping early on the validation examples.
+
+    Hosts of a cluster train together, each on its own examples; all return the same model. `give_up` is
+    called when they no longer get on.
+
+    Raises
+    ------
+    NothingToLearnError
+        There are too few users to learn from.
+    """
     if not len(training.groups) or not len(validation.groups):
         raise NothingToLearnError(
             "no user has a history and a later item among the candidates; the log needs more events"
         )
     parameters = {
         **PARAMETERS,
-        "num_leaves": leaves(len(training.groups)),
+        "num_leaves": leaves(_expected_groups(training, validation, cluster)),
         "seed": seed,
         "num_threads": threads,
+        **network(cluster),
     }
     train_set = _lightgbm_set(training, parameters)
     curve: dict[str, Any] = {}
-    booster = lightgbm.train(
-        parameters,
-        train_set,
-        num_boost_round=trees,
-        valid_sets=[_lightgbm_set(validation, parameters, reference=train_set)],
-        valid_names=["validation"],
-        callbacks=[
-            lightgbm.early_stopping(PATIENCE, verbose=False),
-            lightgbm.record_evaluation(curve),
-        ],
-    )
+    with StallWatch(give_up) as watch:
+        booster = lightgbm.train(
+            parameters,
+            train_set,
+            num_boost_round=trees,
+            valid_sets=[_lightgbm_set(validation, parameters, reference=train_set)],
+            valid_names=["validation"],
+            callbacks=[
+                lightgbm.early_stopping(PATIENCE, verbose=False),
+                lightgbm.record_evaluation(curve),
+                watch,
+            ],
+        )
     gain = dict(zip(FEATURES, booster.feature_importance("gain").tolist(), strict=True))
     return TrainedRanker(
-        text=booster.model_to_string(num_iteration=booster.best_iteration),
+        text=without_addresses(booster.model_to_string(num_iteration=booster.best_iteration)),
         curve=curve["validation"]["ndcg@10"],
         importance=dict(sorted(gain.items(), key=lambda entry: (-entry[1], entry[0]))),
         training_users=len(training.groups) + len(validation.groups),
@@ -176,6 +214,13 @@ def leaves(groups: int) -> int:
     (7, 15, 31)
     """
     return min(max(groups // 100, 7), 31)
+
+
+def _expected_groups(training: Examples, validation: Examples, cluster: Cluster) -> int:
+    """Training users of all hosts together: a number that all agree on, as trees of other sizes don't merge."""
+    if cluster.size == 1:
+        return len(training.groups)
+    return int(len(validation.groups) * (1 - VALIDATION_SHARE) / VALIDATION_SHARE)
 
 
 def _lightgbm_set(

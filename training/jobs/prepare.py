@@ -1,4 +1,4 @@
-"""Event lake -> dataset: acts, labels, point-in-time profiles."""
+"""Event lake -> dataset: acts, labels, point-in-time profiles; and its users in shards."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -6,13 +6,15 @@ from functools import partial
 from training.dataset import make_dataset, save_dataset
 from training.folders import parse_job
 from training.sources import lake_events
+from training.user_shards import save_user_shards
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Read channel *events*, write channel *dataset*."""
-    job = parse_job(argv, "prepare")
+    """Read channel *events*, write channels *dataset* and *users*."""
+    job = parse_job(argv, "prepare", shard_count={"type": int, "default": 1})
     dataset = make_dataset(partial(lake_events, job.folders.input("events")))
     save_dataset(dataset, job.folders.output("dataset"))
+    save_user_shards(dataset, job.folders.output("users"), job.options.shard_count)
     return 0
 
 
