@@ -6,6 +6,8 @@ model that was interrupted would be another one.
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
+from zipfile import BadZipFile
 
 import msgspec
 import numpy as np
@@ -14,7 +16,7 @@ from personalization.features import FEATURES
 from training.cluster import Cluster
 from training.ranker import Examples
 
-_PARTS = ("matrix", "label", "groups")
+_PARTS: Final = ("matrix", "label", "groups")
 Drawn = tuple[Examples, Examples]
 """Training and validation examples."""
 
@@ -42,9 +44,10 @@ def _read(path: Path, origin: bytes) -> Drawn | None:
             if stored["origin"].tobytes() != origin:
                 return None
             training, validation = (
-                Examples(*(stored[f"{name}.{part}"] for part in _PARTS)) for name in ("training", "validation")
+                Examples(*(stored[f"{name}.{part}"] for part in _PARTS))
+                for name in ("training", "validation")
             )
-    except (OSError, ValueError, KeyError):
+    except (BadZipFile, OSError, ValueError, KeyError):
         return None
     return training, validation
 

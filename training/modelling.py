@@ -1,6 +1,5 @@
 """Makes a model of a dataset, and writes its folder."""
 
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from personalization.ranking import METADATA_FILE, RANKER_FILE, TABLES_FOLDER, M
 from training.checkpoints import Drawn, drawn_once
 from training.cluster import ALONE, Cluster
 from training.dataset import Dataset
+from training.distributed import StallWatch
 from training.ranker import MAX_TREES, PARAMETERS, TrainedRanker, draw_examples, fit_ranker
 from training.split import Stage
 
@@ -26,7 +26,7 @@ def train_on(
     trees: int = MAX_TREES,
     cluster: Cluster = ALONE,
     checkpoints: Path | None = None,
-    give_up: Callable[[], object] = lambda: None,
+    watch: StallWatch | None = None,
 ) -> TrainedRanker:
     """Train the ranker on what the train stage may know, together with the other hosts of a cluster."""
 
@@ -34,7 +34,7 @@ def train_on(
         return draw_examples(dataset.knowledge(Stage.TRAIN), seed=seed, cluster=cluster)
 
     drawn = drawn_once(checkpoints, draw, cluster=cluster, seed=seed)
-    return fit_ranker(*drawn, seed=seed, threads=threads, trees=trees, cluster=cluster, give_up=give_up)
+    return fit_ranker(*drawn, seed=seed, threads=threads, trees=trees, cluster=cluster, watch=watch)
 
 
 def save_model(

@@ -1,6 +1,7 @@
 """Trains the LambdaRank model: one group a user, the labels are the new items they came to next."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -96,9 +97,7 @@ def train_ranker(knowledge: Knowledge, *, seed: int, threads: int, trees: int = 
     return fit_ranker(*draw_examples(knowledge, seed=seed), seed=seed, threads=threads, trees=trees)
 
 
-def draw_examples(
-    knowledge: Knowledge, *, seed: int, cluster: Cluster = ALONE
-) -> tuple[Examples, Examples]:
+def draw_examples(knowledge: Knowledge, *, seed: int, cluster: Cluster = ALONE) -> tuple[Examples, Examples]:
     """Draw a host's training examples and the validation examples, which all hosts share."""
     chance = np.random.default_rng(seed)
     users = chance.permutation(knowledge.labels.users)[: MAX_TRAINING_USERS * cluster.size]
@@ -116,12 +115,12 @@ def fit_ranker(
     threads: int,
     trees: int = MAX_TREES,
     cluster: Cluster = ALONE,
-    give_up: Callable[[], object] = lambda: None,
+    watch: StallWatch | None = None,
 ) -> TrainedRanker:
     """Train at most so many trees, stopping early on the validation examples.
 
-    Hosts of a cluster train together, each on its own examples; all return the same model. `give_up` is
-    called when they no longer get on.
+    Hosts of a cluster train together, each on its own examples, and all return the same model; `watch` sees to
+    it that none waits for ever.
 
     Raises
     ------
@@ -141,7 +140,7 @@ def fit_ranker(
     }
     train_set = _lightgbm_set(training, parameters)
     curve: dict[str, Any] = {}
-    with StallWatch(give_up) as watch:
+    with watch or nullcontext():
         booster = lightgbm.train(
             parameters,
             train_set,
@@ -151,7 +150,7 @@ def fit_ranker(
             callbacks=[
                 lightgbm.early_stopping(PATIENCE, verbose=False),
                 lightgbm.record_evaluation(curve),
-                watch,
+                *([watch] if watch else []),
             ],
         )
     gain = dict(zip(FEATURES, booster.feature_importance("gain").tolist(), strict=True))

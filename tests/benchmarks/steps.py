@@ -71,7 +71,9 @@ def run(events: int) -> Iterator[Cost]:
         _console.print(f"{events:,} events are {size / 1e6:.1f} MB of lake", style="dim")
         for step in ("prepare", "train", "evaluate", "rank"):
             cost = _timed(root, step, events)
-            _console.print(f"{cost.events:,} {cost.step} {cost.seconds:.1f} s {cost.peak_mb:.0f} MB", style="dim")
+            _console.print(
+                f"{cost.events:,} {cost.step} {cost.seconds:.1f} s {cost.peak_mb:.0f} MB", style="dim"
+            )
             yield cost
             for source, targets in LINKS.get(step, {}).items():
                 for target in targets:

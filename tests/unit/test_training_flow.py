@@ -3,7 +3,6 @@
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from shutil import copytree
 
 import msgspec
 import pytest
@@ -19,7 +18,7 @@ from personalization.profiles import MAX_OWNED, Profile
 from personalization.ranking import METADATA_FILE, Model
 from training import pipeline
 from training.jobs import evaluate, gate, prepare, rank, share, train
-from training.lists import StoredList, read_lists
+from training.lists import StoredList
 from training.publishing import Publisher
 from training.shop import Shop
 from training.sources import lines_of

@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 
 from training.dataset import load_dataset
+from training.distributed import STALLED_SECONDS, StallWatch
 from training.folders import Job, parse_job
 from training.modelling import save_model, train_on
 from training.ranker import MAX_TREES
@@ -23,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         threads=job.threads,
         cluster=cluster,
         checkpoints=job.folders.checkpoints,
-        give_up=lambda: _give_up(job),
+        watch=_watch(job) if cluster.size > 1 else None,
     )
     if cluster.leads:
         tables = dataset.tables(Stage.SERVE)
@@ -31,10 +32,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _give_up(job: Job) -> None:
-    # LightGBM waits in native code, where no exception reaches it.
-    job.folders.tell_failure("the hosts no longer get on together: one is lost. Start the training again")
-    os._exit(1)
+def _watch(job: Job) -> StallWatch:
+    patience = job.folders.hyperparameters().get("stalled_seconds", STALLED_SECONDS)
+
+    def give_up() -> None:
+        # LightGBM waits in native code, where no exception reaches it.
+        job.folders.tell_failure("train: the hosts no longer get on: one of them is lost. Start it again")
+        os._exit(1)
+
+    return StallWatch(give_up, after_seconds=float(patience))
 
 
 if __name__ == "__main__":
