@@ -39,14 +39,8 @@ def of_this_night(*options: str) -> Sequence[str]:
 def write_shop_lake(folder: Path, *, users: int = 300, items: int = 120, days: int = 20) -> None:
     """Leave a synthetic shop's catalogue and log in a folder, as the event lake holds them."""
     shop = Shop.open(seed=4, users=users, items=items)
-    lines = [
-        LakeLine(
-            f"item-{number}",
-            END,
-            msgspec.Raw(encode_event(upsert_item(item, event_id=f"i{number}", received_at=END))),
-        )
-        for number, item in enumerate(shop.catalogue())
-    ]
+    upserts = (upsert_item(item, event_id=item.item_id, received_at=END) for item in shop.catalogue())
+    lines = [LakeLine(item.event_id, END, msgspec.Raw(encode_event(item))) for item in upserts]
     for number, line in enumerate(simulate(shop, days=days, seed=4, end=END)):
         try:
             sent = decode_client_event(line)

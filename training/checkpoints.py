@@ -16,6 +16,7 @@ from personalization.features import FEATURES
 from training.cluster import Cluster
 from training.ranker import Examples
 
+_NAMES: Final = ("training", "validation")
 _PARTS: Final = ("matrix", "label", "groups")
 Drawn = tuple[Examples, Examples]
 """Training and validation examples."""
@@ -44,8 +45,7 @@ def _read(path: Path, origin: bytes) -> Drawn | None:
             if stored["origin"].tobytes() != origin:
                 return None
             training, validation = (
-                Examples(*(stored[f"{name}.{part}"] for part in _PARTS))
-                for name in ("training", "validation")
+                Examples(*(stored[f"{name}.{part}"] for part in _PARTS)) for name in _NAMES
             )
     except (BadZipFile, OSError, ValueError, KeyError):
         return None
@@ -57,7 +57,7 @@ def _write(path: Path, drawn: Drawn, origin: bytes) -> None:
     partial = path.with_suffix(".partial")
     arrays = {
         f"{name}.{part}": getattr(examples, part)
-        for name, examples in zip(("training", "validation"), drawn, strict=True)
+        for name, examples in zip(_NAMES, drawn, strict=True)
         for part in _PARTS
     }
     with partial.open("wb") as file:

@@ -29,7 +29,7 @@ class Cluster:
 
     @property
     def place(self) -> int:
-        """This host's place among them, from 0."""
+        """Place of this host among them, from 0."""
         return self.hosts.index(self.current)
 
     @property

@@ -18,8 +18,8 @@ PORT: Final = 12_400
 TIME_OUT_MINUTES: Final = 5
 """How long LightGBM waits for a host to appear or to answer."""
 STALLED_SECONDS: Final = 60.0 * (TIME_OUT_MINUTES + 5)
-"""Longest time without a tree. LightGBM notices a lost host by a broken or silent connection, but not one that
-was closed in order: it then reads nothing for ever (`Linkers::Recv` of its socket network)."""
+"""Longest time without a tree. LightGBM notices a lost host by a broken or silent connection, but not by one
+that was closed in order: it then reads nothing for ever (`Linkers::Recv` of its socket network)."""
 _ADDRESSES: Final = re.compile(r"^\[(?:machines|local_listen_port): .*\]\n", re.MULTILINE)
 
 

@@ -54,14 +54,14 @@ class Folders:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, str]) if path.exists() else {}
 
     def cluster(self) -> Cluster:
-        """Return the hosts of this job: those of a training job's file or a processing job's, or this alone."""
+        """Return the hosts of this job, as a training or a processing job is told them; else this alone."""
         for folder in (self.root / "input" / "config", self.root / "config"):
             if (path := folder / "resourceconfig.json").exists():
                 return cluster_of(path.read_bytes())
         return ALONE
 
     def tell_failure(self, reason: str) -> None:
-        """Leave the reason where SageMaker looks for it: `failure` of a training job, `message` of another."""
+        """Leave the reason where SageMaker looks: in `failure` of a training job, `message` of another."""
         folder = self.root / "output"
         folder.mkdir(parents=True, exist_ok=True)
         for name in ("failure", "message"):

@@ -119,8 +119,8 @@ def fit_ranker(
 ) -> TrainedRanker:
     """Train at most so many trees, stopping early on the validation examples.
 
-    Hosts of a cluster train together, each on its own examples, and all return the same model; `watch` sees to
-    it that none waits for ever.
+    Hosts of a cluster train together, each on its own examples, and all return the same model; `watch` sees
+    to it that none waits for ever.
 
     Raises
     ------
@@ -216,7 +216,7 @@ def leaves(groups: int) -> int:
 
 
 def _expected_groups(training: Examples, validation: Examples, cluster: Cluster) -> int:
-    """Training users of all hosts together: a number that all agree on, as trees of other sizes don't merge."""
+    """Training users of all hosts: a number they agree on, as hosts must grow trees of equal size."""
     if cluster.size == 1:
         return len(training.groups)
     return int(len(validation.groups) * (1 - VALIDATION_SHARE) / VALIDATION_SHARE)

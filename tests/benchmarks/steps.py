@@ -1,4 +1,4 @@
-"""``python -m benchmarks.steps``: what each step of the slow loop costs; `training.capacity` holds the outcome.
+"""``python -m benchmarks.steps``: the cost of each step of the slow loop; `training.capacity` keeps it.
 
 Runs the jobs as the containers do, one process a step, on logs of two sizes, and prints seconds and peak
 memory of each. Machines are noisy and differ: take the larger figures, and round up.
@@ -69,7 +69,7 @@ def run(events: int) -> Iterator[Cost]:
         _write_lake(root, events)
         size = sum(path.stat().st_size for path in (root / "processing/input/events").iterdir())
         _console.print(f"{events:,} events are {size / 1e6:.1f} MB of lake", style="dim")
-        for step in ("prepare", "train", "evaluate", "rank"):
+        for step in ("prepare", "train", "evaluate", "share", "rank"):
             cost = _timed(root, step, events)
             _console.print(
                 f"{cost.events:,} {cost.step} {cost.seconds:.1f} s {cost.peak_mb:.0f} MB", style="dim"

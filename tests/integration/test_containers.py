@@ -1,4 +1,4 @@
-"""The contract between SageMaker and the image: the very entry point, as processes over folders like /opt/ml."""
+"""What SageMaker expects of the image: the very entry point, as processes over folders like /opt/ml."""
 
 import json
 from pathlib import Path
@@ -121,6 +121,6 @@ def test_hosts_are_read_where_either_kind_of_job_is_told_them(tmp_path: Path) ->
         cluster = Folders(tmp_path).cluster()
         assert (cluster.current, cluster.size) == (current, 3)
         assert cluster.hosts[cluster.place] == current
+    (tmp_path / "input/config/resourceconfig.json").write_text('{"current_host": "x", "hosts": ["y"]}')
     with pytest.raises(ValueError, match="none of"):
-        (tmp_path / "input/config/resourceconfig.json").write_text('{"current_host": "x", "hosts": ["y"]}')
         Folders(tmp_path).cluster()

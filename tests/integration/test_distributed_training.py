@@ -37,48 +37,46 @@ def laid_out(dataset: Path, root: Path, hosts: list[str], current: str) -> Path:
     return root
 
 
-def trained_on_two(dataset: Path, folder: Path) -> list[tuple[Path, int, str]]:
+def trained_on_two(dataset: Path, folder: Path) -> list[Path]:
+    """Train on two hosts; return the folders of the models that were written."""
     hosts = two_hosts()
     roots = [laid_out(dataset, folder / str(number), hosts, host) for number, host in enumerate(hosts)]
     processes = [start(root, "train", *of_this_night("--version", "v1")) for root in roots]
     outputs = [process.communicate(timeout=240)[0] for process in processes]
-    return [
-        (root, process.returncode, output)
-        for root, process, output in zip(roots, processes, outputs, strict=True)
-    ]
+    assert [process.returncode for process in processes] == [0, 0], outputs
+    assert (folder / str(hosts.index(min(hosts))) / "model").exists()
+    return [root / "model" for root in roots if (root / "model").exists()]
 
 
-def ndcg(root: Path) -> float:
-    return max(json.loads((root / "model/training.json").read_bytes())["validation_ndcg_at_10"])
+@pytest.fixture(scope="module")
+def together(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    return trained_on_two(dataset, tmp_path_factory.mktemp("two"))
 
 
-def test_two_hosts_train_one_model_as_good_as_that_of_one(dataset: Path, tmp_path: Path) -> None:
-    results = trained_on_two(dataset, tmp_path / "two")
-    assert [code for _, code, _ in results] == [0, 0], results
-    written = [root for root, _, _ in results if (root / "model").exists()]
-    assert [
-        json.loads((root / "input/config/resourceconfig.json").read_bytes())["current_host"]
-        for root in written
-    ] == [min(json.loads((written[0] / "input/config/resourceconfig.json").read_bytes())["hosts"])]
-    alone = tmp_path / "one"
-    link(dataset, alone / "input/data/dataset")
-    assert run(alone, "train", *of_this_night("--version", "v1"))[0] == 0
-    one, two = (json.loads((root / "model/training.json").read_bytes()) for root in (alone, written[0]))
-    assert 0.35 < two["training_users"] / one["training_users"] < 0.75
-    assert ndcg(written[0]) > 0.95 * ndcg(alone)
+def told(model: Path) -> dict:
+    return json.loads((model / "training.json").read_bytes())
 
 
-def test_training_together_again_gives_the_same_bytes_on_other_addresses(
-    dataset: Path, tmp_path: Path
+def test_two_hosts_train_one_model_as_good_as_that_of_one(
+    dataset: Path, together: list[Path], tmp_path: Path
 ) -> None:
-    texts = []
-    for name in ("first", "again"):
-        roots = [root for root, code, _ in trained_on_two(dataset, tmp_path / name) if code == 0]
-        (model,) = [root / "model/ranker.txt" for root in roots if (root / "model").exists()]
-        texts.append(model.read_text())
-    assert texts[0] == texts[1]
-    assert "[num_machines: 2]" in texts[0]
-    assert "127.0.0.1" not in texts[0]
+    (model,) = together
+    link(dataset, tmp_path / "input/data/dataset")
+    assert run(tmp_path, "train", *of_this_night("--version", "v1"))[0] == 0
+    one, two = told(tmp_path / "model"), told(model)
+    assert 0.35 < two["training_users"] / one["training_users"] < 0.75
+    assert max(two["validation_ndcg_at_10"]) > 0.95 * max(one["validation_ndcg_at_10"])
+
+
+def test_training_together_again_gives_the_same_bytes_on_other_ports(
+    dataset: Path, together: list[Path], tmp_path: Path
+) -> None:
+    first, again = (
+        (model / "ranker.txt").read_text() for model in together + trained_on_two(dataset, tmp_path)
+    )
+    assert first == again
+    assert "[num_machines: 2]" in first
+    assert "127.0.0.1" not in first
 
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGSTOP])
@@ -93,7 +91,7 @@ def test_a_host_that_is_lost_does_not_hold_the_other_for_ever(
     _wait_until_both_train(survivor)
     os.kill(lost.pid, end)
     try:
-        output, _ = survivor.communicate(timeout=90)
+        survivor.communicate(timeout=90)
     finally:
         lost.kill()
         lost.communicate()
