@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from functools import partial
 
+import msgspec
+
+from training.capacity import SIZE_FILE, Size
 from training.dataset import make_dataset, save_dataset
 from training.folders import parse_job
 from training.sources import lake_events
@@ -15,6 +18,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     dataset = make_dataset(partial(lake_events, job.folders.input("events")))
     save_dataset(dataset, job.folders.output("dataset"))
     save_user_shards(dataset, job.folders.output("users"), job.options.shard_count)
+    log = dataset.log
+    size = Size(events=log.events, users=len(log.users), items=len(log.items))
+    (job.folders.output("dataset") / SIZE_FILE).write_bytes(msgspec.json.encode(size))
     return 0
 
 
