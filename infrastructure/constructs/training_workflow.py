@@ -80,42 +80,35 @@ class TrainingWorkflow(sfn.StateMachine):
 
 
 class _Shape:
-    """The order of the states, the same for every engine; whatever fails for good ends the run as failed."""
+    """The order of the states, the same for every engine.
+
+    Nothing is caught: an error that outlasts its retries fails the execution with its cause, and a redrive goes
+    on from the step that failed. After a catch it would go on from where the catch led.
+    """
 
     def __init__(self, scope: Construct, steps: Steps) -> None:
         self._scope = scope
         self._steps = steps
-        self._failed = sfn.Fail(
-            scope,
-            "failed",
-            error_path=sfn.JsonPath.string_at("$.failure.Error"),
-            cause_path=sfn.JsonPath.string_at("$.failure.Cause"),
-        )
 
     def chain(self) -> sfn.Chain:
         """Return the states in order."""
+        step = self._steps.step
         begin = {**_RUN, "hyperparameters": self._steps.hyperparameters}
         verdict = sfn.Choice(self._scope, "passed?")
         verdict.when(sfn.Condition.boolean_equals("$.gate.publish", True), self._published())
         verdict.otherwise(sfn.Succeed(self._scope, "refused"))
         return (
             sfn.Chain.start(sfn.Pass.jsonata(self._scope, "begin", outputs=begin))
-            .next(self._caught("champion"))
-            .next(self._caught("prepare"))
-            .next(self._caught("train"))
-            .next(self._caught("evaluate"))
-            .next(self._caught("gate"))
+            .next(step("champion"))
+            .next(step("prepare"))
+            .next(step("train"))
+            .next(step("evaluate"))
+            .next(step("gate"))
             .next(verdict)
         )
 
     def _published(self) -> sfn.Chain:
         lists = sfn.Parallel(self._scope, "lists", result_path=sfn.JsonPath.DISCARD)
         lists.branch(self._steps.rank(), self._steps.step("share"))
-        lists.add_catch(self._failed, result_path="$.failure")
-        chain = sfn.Chain.start(lists).next(self._caught("publish"))
-        return chain.next(self._caught("announce")) if self._steps.announces else chain
-
-    def _caught(self, step: str) -> State:
-        state = self._steps.step(step)
-        state.add_catch(self._failed, result_path="$.failure")
-        return state
+        chain = sfn.Chain.start(lists).next(self._steps.step("publish"))
+        return chain.next(self._steps.step("announce")) if self._steps.announces else chain
