@@ -82,8 +82,8 @@ class TrainingWorkflow(sfn.StateMachine):
 class _Shape:
     """The order of the states, the same for every engine.
 
-    Nothing is caught: an error that outlasts its retries fails the execution with its cause, and a redrive goes
-    on from the step that failed. After a catch it would go on from where the catch led.
+    Nothing is caught: an error that outlasts its retries fails the execution with its cause, and a redrive
+    goes on from the step that failed. After a catch it would go on from where the catch led.
     """
 
     def __init__(self, scope: Construct, steps: Steps) -> None:

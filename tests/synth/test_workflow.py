@@ -9,7 +9,6 @@ import pytest
 from infrastructure.fields import SageMakerEngine
 from tests.synth.assembly import Assembly
 
-
 FUNCTION = "RunTrainingStep"
 
 
