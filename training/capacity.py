@@ -94,4 +94,4 @@ def _share(size: Size, shard_count: int) -> Size:
 
 def _excess(step: str, unit: str, needed: float, given: float) -> Iterator[str]:
     if needed * MARGIN > given:
-        yield f"{step} needs about {needed * MARGIN:,.0f} {unit}, a Lambda has {given:,.0f}"
+        yield f"{step} needs about {needed * MARGIN:,.1f} {unit}, a Lambda has {given:,.1f}"
