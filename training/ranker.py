@@ -24,6 +24,7 @@ NEGATIVES: Final = 100
 """Candidates a user that are not labels: a sample trains in a fraction of the time and ranks as well."""
 PATIENCE: Final = 40
 MAX_TREES: Final = 600
+MOST_LEAVES: Final = 31
 
 PARAMETERS: Final[Mapping[str, int | float | str]] = {
     "objective": "lambdarank",
@@ -133,7 +134,8 @@ def fit_ranker(
         )
     parameters = {
         **PARAMETERS,
-        "num_leaves": leaves(_expected_groups(training, validation, cluster)),
+        # Hosts must grow trees of one size, and know their own groups only; several are for large logs.
+        "num_leaves": leaves(len(training.groups)) if cluster.size == 1 else MOST_LEAVES,
         "seed": seed,
         "num_threads": threads,
         **network(cluster),
@@ -212,14 +214,7 @@ def leaves(groups: int) -> int:
     >>> leaves(500), leaves(1500), leaves(20_000)
     (7, 15, 31)
     """
-    return min(max(groups // 100, 7), 31)
-
-
-def _expected_groups(training: Examples, validation: Examples, cluster: Cluster) -> int:
-    """Training users of all hosts: a number they agree on, as hosts must grow trees of equal size."""
-    if cluster.size == 1:
-        return len(training.groups)
-    return int(len(validation.groups) * (1 - VALIDATION_SHARE) / VALIDATION_SHARE)
+    return min(max(groups // 100, 7), MOST_LEAVES)
 
 
 def _lightgbm_set(
