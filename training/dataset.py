@@ -4,7 +4,7 @@ Equal logs give equal bytes: arrays as ``.npy``, profiles in their stored form, 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -15,11 +15,11 @@ from scipy import sparse
 
 from personalization.events import Item
 from personalization.model_tables import Tables
-from training.acts import ActLog, Acts, collect
+from training.acts import ActLog, Acts, Ints, collect
 from training.knowledge import Knowledge
 from training.snapshots import StoredProfiles, replay
 from training.sources import Source
-from training.split import Labels, Stage, known_to, leave_last_out
+from training.split import Labels, Split, Stage, known_to, split, stops_training
 from training.tables import build_tables
 
 
@@ -31,18 +31,32 @@ class Dataset:
     ----------
     profiles
         Stage -> profile of each user of `log.users`, in that order; decoded when taken.
+    how
+        How it was split; never `Split.AUTO`.
     """
 
     log: ActLog
     labels: Mapping[Stage, Labels]
     profiles: Mapping[Stage, StoredProfiles]
+    how: Split
+    _known: dict[Stage, Knowledge] = field(default_factory=dict, repr=False, compare=False)
 
-    def held_out(self, stage: Stage) -> dict[str, str]:
-        """Return the item each labelled user of a stage came to, by user key."""
-        label = self.labels[stage]
-        return {
-            self.log.users[user]: self.log.items[label.item[user]].item_id for user in label.users.tolist()
-        }
+    @property
+    def validated(self) -> Ints:
+        """Users of the test stage who tell training when to stop."""
+        labelled = self.labels[Stage.TEST].users
+        return labelled[stops_training(self.log.users, labelled)]
+
+    @property
+    def evaluated(self) -> Ints:
+        """Users of the test stage whom training knows nothing of."""
+        labelled = self.labels[Stage.TEST].users
+        return labelled[~stops_training(self.log.users, labelled)]
+
+    def held_out(self) -> dict[str, str]:
+        """Return the item that each evaluated user came to, by user key."""
+        item = self.labels[Stage.TEST].item
+        return {self.log.users[user]: self.log.items[item[user]].item_id for user in self.evaluated.tolist()}
 
     def tables(self, stage: Stage) -> Tables:
         """Build the tables a stage may know, as of its newest act."""
@@ -50,8 +64,11 @@ class Dataset:
         return build_tables(acts, self.log.items, at=int(acts.at.max(initial=0)))
 
     def knowledge(self, stage: Stage) -> Knowledge:
-        """Collect what a stage knows."""
-        return Knowledge(self.profiles[stage], self.labels[stage], self.owned(stage), self.tables(stage))
+        """Collect what a stage knows, once."""
+        if stage not in self._known:
+            known = Knowledge(self.profiles[stage], self.labels[stage], self.owned(stage), self.tables(stage))
+            self._known[stage] = known
+        return self._known[stage]
 
     def owned(self, stage: Stage) -> sparse.csr_array:
         """(users, items), 1 for what each user had bought or rated as far as a stage may know."""
@@ -59,7 +76,9 @@ class Dataset:
         return known.matrix(len(self.log.users), len(self.log.items))
 
 
-def make_dataset(source: Source, items: Sequence[Item] = (), *, hold_last_events: int = 0) -> Dataset:
+def make_dataset(
+    source: Source, items: Sequence[Item] = (), *, how: Split = Split.LAST, hold_last_events: int = 0
+) -> Dataset:
     """Read a source twice: once for acts and labels, once to replay profiles up to them.
 
     With `hold_last_events`, each user's last so many acts are input only: known to the profiles that serve,
@@ -67,8 +86,8 @@ def make_dataset(source: Source, items: Sequence[Item] = (), *, hold_last_events
     """
     log = collect(source(), items)
     log = replace(log, acts=log.acts.without_last(hold_last_events))
-    labels = leave_last_out(log.acts, len(log.users))
-    return Dataset(log, labels, replay(source(), log.users, labels))
+    how, labels = split(log.acts, len(log.users), how)
+    return Dataset(log, labels, replay(source(), log.users, labels), how)
 
 
 _COLUMNS: Final = ("user", "item", "at", "weight")
@@ -79,13 +98,14 @@ class _Facts(msgspec.Struct):
     items: tuple[Item, ...]
     events: int
     last_at: datetime | None
+    how: Split
 
 
 def save_dataset(dataset: Dataset, folder: Path) -> None:
     """Write a dataset into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     log = dataset.log
-    facts = _Facts(log.users, log.items, log.events, log.last_at)
+    facts = _Facts(log.users, log.items, log.events, log.last_at, dataset.how)
     (folder / "facts.json").write_bytes(msgspec.json.encode(facts))
     for name in _COLUMNS:
         np.save(folder / f"acts.{name}.npy", getattr(log.acts, name))
@@ -111,7 +131,7 @@ def load_dataset(folder: Path, stages: Sequence[Stage] = tuple(Stage)) -> Datase
     }
     profiles = {stage: _profiles(folder / f"profiles.{stage}.msgpack") for stage in stages}
     log = ActLog(facts.users, facts.items, acts, owned, facts.events, facts.last_at)
-    return Dataset(log, labels, profiles)
+    return Dataset(log, labels, profiles, facts.how)
 
 
 def _profiles(path: Path) -> StoredProfiles:

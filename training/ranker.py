@@ -18,8 +18,7 @@ from training.knowledge import Block, Knowledge
 
 MAX_TRAINING_USERS: Final = 30_000
 """More users than this a host are sampled: rows, and so time and memory, stay bounded."""
-VALIDATION_SHARE: Final = 0.15
-MAX_VALIDATION_USERS: Final = 4_500
+MAX_VALIDATION_USERS: Final = 5_000
 NEGATIVES: Final = 100
 """Candidates a user that are not labels: a sample trains in a fraction of the time and ranks as well."""
 PATIENCE: Final = 40
@@ -87,7 +86,15 @@ class NothingToLearnError(ValueError):
     """No user has both a history and a label among their candidates."""
 
 
-def train_ranker(knowledge: Knowledge, *, seed: int, threads: int, trees: int = MAX_TREES) -> TrainedRanker:
+def train_ranker(
+    knowledge: Knowledge,
+    later: Knowledge,
+    validated: Ints,
+    *,
+    seed: int,
+    threads: int,
+    trees: int = MAX_TREES,
+) -> TrainedRanker:
     """Draw examples and train on them.
 
     Raises
@@ -95,16 +102,18 @@ def train_ranker(knowledge: Knowledge, *, seed: int, threads: int, trees: int = 
     NothingToLearnError
         There are too few users to learn from.
     """
-    return fit_ranker(*draw_examples(knowledge, seed=seed), seed=seed, threads=threads, trees=trees)
+    drawn = draw_examples(knowledge, later, validated, seed=seed)
+    return fit_ranker(*drawn, seed=seed, threads=threads, trees=trees)
 
 
-def draw_examples(knowledge: Knowledge, *, seed: int, cluster: Cluster = ALONE) -> tuple[Examples, Examples]:
-    """Draw a host's training examples and the validation examples, which all hosts share."""
-    chance = np.random.default_rng(seed)
+def draw_examples(
+    knowledge: Knowledge, later: Knowledge, validated: Ints, *, seed: int, cluster: Cluster = ALONE
+) -> tuple[Examples, Examples]:
+    """Draw a host's training examples, and those of `validated` users' later labels, alike on all hosts."""
+    chance, of_all = np.random.default_rng(seed), np.random.default_rng((seed, 1))
     users = chance.permutation(knowledge.labels.users)[: MAX_TRAINING_USERS * cluster.size]
-    cut = int(len(users) * (1 - VALIDATION_SHARE))
-    training = collect_examples(knowledge, users[:cut][cluster.place :: cluster.size], sample=chance)
-    validation = collect_examples(knowledge, users[cut : cut + MAX_VALIDATION_USERS])
+    training = collect_examples(knowledge, users[cluster.place :: cluster.size], sample=chance)
+    validation = collect_examples(later, of_all.permutation(validated)[:MAX_VALIDATION_USERS])
     return training, validation
 
 
@@ -160,7 +169,7 @@ def fit_ranker(
         text=without_addresses(booster.model_to_string(num_iteration=booster.best_iteration)),
         curve=curve["validation"]["ndcg@10"],
         importance=dict(sorted(gain.items(), key=lambda entry: (-entry[1], entry[0]))),
-        training_users=len(training.groups) + len(validation.groups),
+        training_users=len(training.groups),
     )
 
 

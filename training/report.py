@@ -10,10 +10,15 @@ from training.charts import STYLE, Whisker, bars, curve, glossary, table, whiske
 from training.dataset import Dataset
 from training.evaluation import MODEL, Evaluation, UserGroup
 from training.measuring import EXAMPLE_ITEMS, LIST_LENGTH, TOP, Example
+from training.split import Split
 
-PROTOCOL: Final = (
-    "leave-last-out: each user's newest new item is held out; ties go to the item earlier in the catalogue, "
-    "whose order has no meaning; items the user acted on before are left out"
+_HELD_OUT: Final = {
+    Split.LAST: "leave-last-out: each user's newest new item is held out",
+    Split.TIME: "by time: the first new item that each user came to in the newest days is held out",
+}
+_RULES: Final = (
+    "; ties go to the item earlier in the catalogue, whose order has no meaning; items the user acted on "
+    "before are left out; users whose held-out items told training when to stop are not evaluated"
 )
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
 """The page may load and run nothing, whatever a title holds."""
@@ -61,7 +66,7 @@ def save_report(evaluation: Evaluation, training: bytes, dataset: Dataset, folde
         "acts": len(dataset.log.acts),
         "users": len(dataset.log.users),
         "items": len(dataset.log.items),
-        "protocol": PROTOCOL,
+        "protocol": _HELD_OUT[dataset.how] + _RULES,
         "evaluation": msgspec.to_builtins(evaluation, str_keys=True),
         "training": msgspec.json.decode(training),
     }
@@ -69,7 +74,7 @@ def save_report(evaluation: Evaluation, training: bytes, dataset: Dataset, folde
     (folder / "report.json").write_bytes(msgspec.json.format(msgspec.json.encode(report)))
     facts = (
         f"{report['events']:,} events, {report['users']:,} users, {report['items']:,} items. "
-        f"{evaluation.users:,} users evaluated. Protocol: {PROTOCOL}."
+        f"{evaluation.users:,} users evaluated. Protocol: {report['protocol']}."
     )
     (folder / "report.html").write_text(page(facts, evaluation, report["training"]), encoding="utf-8")
 

@@ -1,14 +1,22 @@
-"""Leave-last-out: which new items each user came to last, and what was known before.
+"""Which new items each stage has to find, and what was known before: by time, or leave-last-out.
 
-A user's newest new item is the *test* label; the new items just before it are the *train* labels: a fifth of
-them, at least one and at most `MAX_LABELS`, so that a long history teaches more than one item. What a stage
-may know of a user is what arrived strictly before the stage's first label: [.., cut). Acts that arrived in
-the same second as that label are not known. The last stage, *serve*, knows everything.
+*By time*, all users share two cuts at midnight (UTC): the *test* labels are the new items of the newest days,
+the *train* labels those of as many days before. This is what a night's lists are asked for, but it needs
+enough users who act within few days.
+
+*Leave-last-out* asks every user: the newest new item is the test label; the new items just before it are the
+train labels: a fifth of them, at least one and at most `MAX_LABELS`, so that a long history teaches more than
+one item.
+
+What a stage may know of a user is what arrived strictly before the cut: [.., cut), leave-last-out the
+stage's first label. The last stage, *serve*, knows everything.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +26,21 @@ from training.acts import Acts, Ints
 NEVER: Final = int(np.iinfo(np.int64).max)
 MAX_LABELS: Final = 10
 _SHARE: Final = 5
+_DAY: Final = 86_400
+WINDOW_DAYS: Final = (1, 2, 4, 7, 14)
+"""Days of labels that are tried, the fewest first: the nearer the cut, the more like the night to come."""
+ENOUGH_USERS: Final = 2_000
+"""Labelled users that make a window wide enough."""
+VALIDATION_PERCENT: Final = 15
+
+
+class Split(StrEnum):
+    """How labels are chosen."""
+
+    TIME = "time"
+    LAST = "last"
+    AUTO = "auto"
+    """By time where some window has enough users, else leave-last-out."""
 
 
 class Stage(StrEnum):
@@ -57,6 +80,71 @@ class Labels:
         """Return (m,) whether items (m,) are labels of users (m,)."""
         found: npt.NDArray[np.bool_] = (self.items[users] == items[:, None]).any(axis=1)
         return found
+
+
+class NoLabelsError(ValueError):
+    """A split by time was asked for, and too few users act within days."""
+
+
+def split(acts: Acts, users: int, how: Split) -> tuple[Split, dict[Stage, Labels]]:
+    """Split a log's acts of so many users into stages; return what `Split.AUTO` became, and the labels.
+
+    Raises
+    ------
+    NoLabelsError
+        It has to be by time, and no window has a labelled user for train and test.
+    """
+    if how is Split.LAST:
+        return how, leave_last_out(acts, users)
+    fewest = ENOUGH_USERS if how is Split.AUTO else 1
+    for days in WINDOW_DAYS:
+        found = by_time(acts, users, days=days)
+        if min(len(found[stage].users) for stage in (Stage.TRAIN, Stage.TEST)) >= fewest:
+            return Split.TIME, found
+    if how is Split.TIME:
+        raise NoLabelsError(
+            f"no users came to something new in the last {WINDOW_DAYS[-1]} days and in those before; "
+            "split leave-last-out instead"
+        )
+    return Split.LAST, leave_last_out(acts, users)
+
+
+def by_time(acts: Acts, users: int, *, days: int) -> dict[Stage, Labels]:
+    """Label what users newly came to in the last `days` days, today's included, and in those before.
+
+    Of a user, the first such item is the test label, and the first `MAX_LABELS` are train labels; who has no
+    earlier act has none.
+    """
+    span = days * _DAY
+    end = (int(acts.at.max(initial=0)) // _DAY + 1) * _DAY
+    nothing = np.full((users, 1), -1, dtype=np.int64)
+    sequence = acts.first_of_each_item()
+    return {
+        Stage.TRAIN: _within(sequence, users, end - 2 * span, end - span, most=MAX_LABELS),
+        Stage.TEST: _within(sequence, users, end - span, end, most=1),
+        Stage.SERVE: Labels(nothing, np.full(users, NEVER)),
+    }
+
+
+def _within(sequence: Acts, users: int, cut: int, end: int, *, most: int) -> Labels:
+    """Take what arrived in [cut, end) from users who came before."""
+    came_before = np.zeros(users, dtype=np.bool_)
+    came_before[sequence.user[sequence.at < cut]] = True
+    new = sequence.where((sequence.at >= cut) & (sequence.at < end) & came_before[sequence.user])
+    place = np.arange(len(new)) - np.searchsorted(new.user, new.user)
+    items = np.full((users, most), -1, dtype=np.int64)
+    kept = place < most
+    items[new.user[kept], place[kept]] = new.item[kept]
+    return Labels(items, np.full(users, cut, dtype=np.int64))
+
+
+def stops_training(users: Sequence[str], labelled: Ints) -> npt.NDArray[np.bool_]:
+    """Return (m,) which labelled users of the test stage tell training when to stop; the others evaluate.
+
+    A share of `VALIDATION_PERCENT`, by a hash of the key: the same users every night.
+    """
+    numbers = [crc32(b"validation" + users[user].encode()) % 100 for user in labelled.tolist()]
+    return np.array(numbers, dtype=np.int64) < VALIDATION_PERCENT
 
 
 def leave_last_out(acts: Acts, users: int) -> dict[Stage, Labels]:

@@ -83,9 +83,9 @@ def test_groups_partition_the_users_by_what_was_known_of_them(dataset: Dataset, 
     labels, acts = dataset.labels[Stage.TEST], dataset.log.acts
     known = [
         len(set(acts.item[(acts.user == user) & (acts.at < labels.cut[user])].tolist()))
-        for user in labels.users.tolist()
+        for user in dataset.evaluated.tolist()
     ]
-    assert found.users == len(known) > 100
+    assert found.users == len(known) > 90
     assert sum(group.users for group in found.groups.values()) == found.users
     for name, (fewest, most) in GROUPS.items():
         assert found.groups[name].users == sum(fewest <= items <= (most or ITEMS) for items in known) > 0
@@ -122,7 +122,7 @@ def test_a_source_adds_the_users_whose_item_no_other_offers(rows: list[list[bool
 
 def test_a_source_offers_what_is_among_its_candidates(dataset: Dataset, found: Evaluation) -> None:
     knowledge = dataset.knowledge(Stage.TEST)
-    (block,) = knowledge.blocks(knowledge.labels.users)
+    (block,) = knowledge.blocks(dataset.evaluated)
     rows = zip(
         block.candidates.user.tolist(), block.candidates.item.tolist(), block.candidates.rank, strict=True
     )
@@ -135,7 +135,7 @@ def test_a_source_offers_what_is_among_its_candidates(dataset: Dataset, found: E
 
 def test_lists_are_measured_by_their_first_ten(dataset: Dataset, found: Evaluation) -> None:
     knowledge = dataset.knowledge(Stage.TEST)
-    (block,) = knowledge.blocks(knowledge.labels.users)
+    (block,) = knowledge.blocks(dataset.evaluated)
     scores = RANKERS[MODEL].predict(block.features())
     shown = set()
     for user in range(len(block.users)):

@@ -23,6 +23,7 @@ from training.evaluation import (
 )
 from training.measuring import Example, Recommended
 from training.report import page, read_evaluation, save_report
+from training.split import Split
 
 TRAINING = {"validation_ndcg_at_10": [0.1, 0.3, 0.2], "importance": {"price": 7.0, "popular_rank": 3.0}}
 HOSTILE = "</bdi></style><script>alert('x')</script><img src=x onerror=\"alert(1)\">&lt;"
@@ -84,7 +85,9 @@ def words(found: Evaluation) -> str:
 
 
 def test_what_is_saved_is_read_back(tmp_path: Path) -> None:
-    save_report(evaluation(), msgspec.json.encode(TRAINING), Dataset(collect([]), {}, {}), tmp_path)
+    save_report(
+        evaluation(), msgspec.json.encode(TRAINING), Dataset(collect([]), {}, {}, Split.LAST), tmp_path
+    )
     assert read_evaluation(tmp_path) == evaluation()
 
 

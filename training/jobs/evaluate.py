@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     evaluation = evaluate(dataset, rankers)
     folder = job.folders.output("report")
     save_report(evaluation, (model / TRAINING_FILE).read_bytes(), dataset, folder)
-    (folder / "held_out.json").write_bytes(msgspec.json.encode(dataset.held_out(Stage.TEST)))
+    (folder / "held_out.json").write_bytes(msgspec.json.encode(dataset.held_out()))
     return 0
 
 

@@ -9,13 +9,14 @@ from training.capacity import SIZE_FILE, Size
 from training.dataset import make_dataset, save_dataset
 from training.folders import parse_job
 from training.sources import lake_events
+from training.split import Split
 from training.user_shards import save_user_shards
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Read channel *events*, write channels *dataset* and *users*."""
     job = parse_job(argv, "prepare", shard_count={"type": int, "default": 1})
-    dataset = make_dataset(partial(lake_events, job.folders.input("events")))
+    dataset = make_dataset(partial(lake_events, job.folders.input("events")), how=Split.AUTO)
     save_dataset(dataset, job.folders.output("dataset"))
     save_user_shards(dataset, job.folders.output("users"), job.options.shard_count)
     log = dataset.log

@@ -15,7 +15,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Read channel *dataset*, write the model folder; of several hosts, the first one writes."""
     job = parse_job(argv, "train", version={"required": True, "help": "the model's version"})
     cluster = job.folders.cluster()
-    dataset = load_dataset(job.folders.training_data("dataset"), [Stage.TRAIN])
+    dataset = load_dataset(job.folders.training_data("dataset"), [Stage.TRAIN, Stage.TEST])
     chosen = job.folders.hyperparameters()
     trained = train_on(
         dataset,
