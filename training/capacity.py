@@ -1,7 +1,7 @@
 """Whether the slow loop fits into a Lambda: what its steps cost by the size of the dataset.
 
-The costs of a unit are measured, and rounded up: `python -m benchmarks.steps --events 100000 250000`, on 2
-cores of an x86-64 machine beside other work, 24 November 2026; logs of ten events a user on 20,000 items.
+The costs of a unit are measured and rounded up: `PYTHONPATH=tests python -m benchmarks.steps` on an x86-64
+machine of 2 cores, 24 November 2026; ten events a user, 20,000 items. Measure anew when a step changes.
 """
 
 from collections.abc import Iterator, Mapping
@@ -50,12 +50,13 @@ class UnitCost:
 
 
 SECONDS: Final[Mapping[str, UnitCost]] = {
-    "prepare": UnitCost(3, 0.05, 0, 0.05),
-    "train": UnitCost(8, 0.05, 5.0, 1.0, most_users=30_000),
-    "evaluate": UnitCost(5, 0.05, 6.0, 0.5, most_users=30_000),
-    "share": UnitCost(5, 0.05, 0.5, 0.1),
-    "rank": UnitCost(5, 0, 5.5, 0.1),
+    "prepare": UnitCost(2, 0.05, 0, 0.05),
+    "train": UnitCost(10, 0.06, 3.5, 1.0, most_users=30_000),
+    "evaluate": UnitCost(5, 0.06, 2.5, 0.5, most_users=30_000),
+    "share": UnitCost(5, 0.03, 0.3, 0.2),
+    "rank": UnitCost(5, 0, 2.0, 0.2),
 }
+"""Of one processor; a Lambda of 3 GB has 1.7."""
 MEGABYTES: Final[Mapping[str, UnitCost]] = {
     "prepare": UnitCost(80, 0.12, 4.0, 0.5),
     "train": UnitCost(200, 0.25, 28.0, 2.0, most_users=30_000),
@@ -68,7 +69,7 @@ SCRATCH_MB: Final = UnitCost(50, 0.10, 5.0, 3.0)
 EVENT_BYTES: Final = 25
 """Of the lake, compressed, for one event: fewer than measured, so that too many events are expected."""
 MARGIN: Final = 1.25
-"""A Lambda of 3 GB has 1.7 processors, and a night may be longer than the last."""
+"""A Lambda's processors may be slower, and the next night is longer than the last."""
 
 
 def excesses(size: Size, limits: Limits, *, shard_count: int) -> Iterator[str]:

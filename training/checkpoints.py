@@ -1,5 +1,6 @@
-"""What an interrupted training need not do again: the examples, which cost most and come out alike each time.
+"""What an interrupted training need not do again: the examples, which come out alike each time.
 
+They and the tables that they come from take 15 of 42 processor seconds of a training on 100,000 events.
 Trees are grown anew: LightGBM continues a model with another state of its random numbers than it had, so a
 model that was interrupted would be another one.
 """
@@ -26,7 +27,7 @@ def drawn_once(folder: Path | None, draw: Callable[[], Drawn], *, cluster: Clust
     """Return the examples that lie in a folder of checkpoints, or draw them and leave them there.
 
     Examples of another seed, host or set of features are drawn anew, and so is what can't be read. Without a
-    folder nothing is kept. Cost: the size of the examples, about 1 GB of disk at their bound.
+    folder nothing is kept. Cost: the size of the examples on disk, about 0.4 GB at their bound.
     """
     if folder is None:
         return draw()

@@ -57,7 +57,10 @@ def shard_name(shard: int) -> str:
 
 
 def save_user_shards(dataset: Dataset, folder: Path, shard_count: int) -> None:
-    """Write every shard, also those without users. O(users); memory is one shard's, about 1.5 KB a user."""
+    """Write every shard, also those without users.
+
+    Cost O(users), and a comparison of each with each shard; memory is one shard's, about 1.5 KB a user.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     users, profiles = dataset.log.users, dataset.profiles[Stage.SERVE]
     owned = dataset.owned(Stage.SERVE)

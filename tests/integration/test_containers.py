@@ -93,6 +93,7 @@ def test_an_interrupted_training_goes_on_from_its_examples_and_makes_the_same_mo
 @pytest.mark.parametrize(
     ("step", "options", "reason"),
     [
+        ("prepare", ["--now", END.isoformat()], "prepare: InvalidInput: no_events: the lake holds no event"),
         ("train", ["--now", END.isoformat(), "--version", "v1"], "train: FileNotFoundError"),
         ("train", [], "train: ValueError: '--root"),
         ("rank", ["--now", END.isoformat()], "rank: ModelError: model holds no metadata.json"),

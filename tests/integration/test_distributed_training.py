@@ -97,8 +97,24 @@ def test_a_host_that_is_lost_does_not_hold_the_other_for_ever(
         lost.communicate()
         survivor.kill()
     assert survivor.returncode == 1
-    assert (roots[0] / "output" / "failure").read_text().startswith("train: ")
+    reason = (roots[0] / "output" / "failure").read_text()
+    assert reason.startswith("train: ")
+    assert end is signal.SIGKILL or "the hosts no longer get on: one of them is lost" in reason
     assert not (roots[0] / "model").exists()
+
+
+def test_a_host_that_leaves_in_order_does_not_hold_the_other_for_ever(dataset: Path, tmp_path: Path) -> None:
+    """LightGBM alone may wait: it reads nothing, again and again, from a connection that was closed."""
+    hosts = two_hosts()
+    roots = [laid_out(dataset, tmp_path / str(number), hosts, host) for number, host in enumerate(hosts)]
+    for root, chosen in zip(roots, ({"stalled_seconds": "8"}, {"trees": "3"}), strict=True):
+        (root / "input/config/hyperparameters.json").write_text(json.dumps(chosen))
+    stays, leaves = (start(root, "train", *of_this_night("--version", "v1")) for root in roots)
+    assert leaves.wait(timeout=90) == 0
+    stays.communicate(timeout=90)
+    assert stays.returncode == 1
+    assert not (roots[0] / "model").exists()
+    assert (roots[0] / "output" / "failure").read_text().startswith("train: ")
 
 
 def _wait_until_both_train(process: subprocess.Popen) -> None:
