@@ -7,6 +7,7 @@ Every text is escaped here; callers pass plain strings.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 from typing import Final
 
 STYLE: Final = """
@@ -25,13 +26,16 @@ th, td { padding: .35rem .8rem; border-bottom: 1px solid var(--line); vertical-a
 th { font-weight: 600; text-align: right; white-space: nowrap } th:first-child { text-align: left }
 thead th { color: var(--soft); font-size: .875rem }
 td { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums }
-dl { font-size: .875rem } dt { font-weight: 600 } dd { margin: 0 0 .5rem }
+dl { font-size: .875rem } dt { font-weight: 600 } dt .soft { font-weight: 400 } dd { margin: 0 0 .5rem }
 figure { margin: 1rem 0 } svg { display: block; width: 100%; overflow: visible }
 text { font: 13px system-ui, sans-serif; fill: var(--ink) } text.axis { fill: var(--soft) }
 text.head { font-weight: 600 } .faint { fill: var(--faint) } .strong { fill: var(--strong) }
 .grid { stroke: var(--line) } .whisker { stroke: var(--soft); stroke-width: 2 } .dot { fill: var(--soft) }
 .whisker.strong { stroke: var(--strong) } .dot.strong { fill: var(--strong) }
 polyline { fill: none; stroke: var(--strong); stroke-width: 2 }
+@media (max-width: 40rem) {
+  table { font-size: .875rem } th, td { padding: .35rem .4rem; white-space: normal }
+}
 article { border-top: 1px solid var(--line) } ol, ul { margin: .25rem 0; padding-left: 1.5rem }
 """
 
@@ -39,6 +43,9 @@ ROW: Final = 24
 """Height of a chart's line, in pixels."""
 LEFT, RIGHT = 42.0, 80.0
 """Where a chart's plot begins and ends, in percent; names stand before it, figures after."""
+
+
+_PLANE_ROWS: Final = 8
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,15 @@ class Whisker:
     low: float
     high: float
     strong: bool = False
+
+
+@dataclass(frozen=True)
+class Point:
+    """A named place in a plane."""
+
+    name: str
+    x: float
+    y: float
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -126,6 +142,42 @@ def curve(values: Sequence[float], form: str, *, label: str, unit: str) -> str:
         f'preserveAspectRatio=none><polyline vector-effect=non-scaling-stroke points="{points}"/></svg>'
         f"<figcaption>{escape(words)}</figcaption></figure>"
     )
+
+
+def plane(points: Sequence[Point], form: str, *, label: str, across: str, up: str) -> str:
+    """Draw points, joined in their order, in a plane that they span, with what its ends stand for."""
+    (left, right), (low, high) = _ends([one.x for one in points]), _ends([one.y for one in points])
+    places = [
+        (
+            LEFT + (RIGHT - LEFT) * (one.x - left) / ((right - left) or 1),
+            ROW * (_PLANE_ROWS - (_PLANE_ROWS - 1) * (one.y - low) / ((high - low) or 1)),
+        )
+        for one in points
+    ]
+    drawn = [
+        f'<line class=grid x1="{LEFT}%" x2="{LEFT}%" y1={ROW} y2={ROW * _PLANE_ROWS} />'
+        f'<line class=grid x1="{LEFT}%" x2="{RIGHT}%" y1={ROW * _PLANE_ROWS} y2={ROW * _PLANE_ROWS} />'
+    ]
+    drawn += [
+        f'<line class="whisker strong" x1="{x:.2f}%" x2="{end_x:.2f}%" y1={y:.1f} y2={end_y:.1f} />'
+        for (x, y), (end_x, end_y) in pairwise(places)
+    ]
+    drawn += [
+        f'<circle class="dot strong" cx="{x:.2f}%" cy={y:.1f} r=5 />'
+        f'<text x="{x:.2f}%" dx=8 dy=-8 y={y:.1f}>{escape(one.name)}</text>'
+        for one, (x, y) in zip(points, places, strict=True)
+    ]
+    drawn += [
+        _text(0, 0, f"{up} {form.format(high)}", kind="axis"),
+        _text(0, _PLANE_ROWS - 1, f"{up} {form.format(low)}", kind="axis"),
+        _text(LEFT, _PLANE_ROWS, f"{across} {form.format(left)}", kind="axis", shift=8),
+        _text(RIGHT, _PLANE_ROWS, form.format(right), kind="axis", shift=8),
+    ]
+    return _figure("".join(drawn), ROW * (_PLANE_ROWS + 1), label)
+
+
+def _ends(values: Sequence[float]) -> tuple[float, float]:
+    return min(values, default=0.0), max(values, default=0.0)
 
 
 def _figure(drawn: str, height: int, label: str) -> str:

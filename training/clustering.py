@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.cluster.vq import ClusterError, kmeans2, vq
 from scipy.spatial.distance import cdist
 
-Doubles = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+from training.metrics import Doubles, Ints
 
 ITERATIONS: Final = 30
 STARTS: Final = 4

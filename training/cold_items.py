@@ -8,8 +8,8 @@ import numpy.typing as npt
 
 from personalization.candidates import SOURCES
 from training.acts import Acts
-from training.clustering import Ints
 from training.knowledge import Knowledge
+from training.measuring import evenly
 from training.split import known_to
 
 KNOWN_TO: Final = 1
@@ -51,7 +51,7 @@ def evaluate_new_items(knowledge: Knowledge, acts: Acts) -> ColdItems:
     labels = knowledge.labels
     sequence = known_to(labels, acts).first_of_each_item()
     new = np.bincount(sequence.item, minlength=len(knowledge.tables.items)) <= KNOWN_TO
-    wanting = _spread(labels.users[new[labels.item[labels.users]]])
+    wanting = evenly(labels.users[new[labels.item[labels.users]]], MAX_USERS)
     content = SOURCES.index(CONTENT)
     offered = np.zeros(len(SOURCES) + 2)
     for block in knowledge.blocks(wanting):
@@ -75,18 +75,10 @@ def _exposure(knowledge: Knowledge, new: npt.NDArray[np.bool_]) -> tuple[float, 
     """Share of new items among all candidates, and among those that another source than content offers."""
     content = SOURCES.index(CONTENT)
     counts = np.zeros((2, 2))
-    for block in knowledge.blocks(_spread(knowledge.labels.users)):
+    for block in knowledge.blocks(evenly(knowledge.labels.users, MAX_USERS)):
         fresh = new[block.candidates.item]
         others = (~np.isnan(np.delete(block.candidates.rank, content, axis=1))).any(axis=1)
         every, rest = [fresh.sum(), len(fresh)], [(fresh & others).sum(), others.sum()]
         counts += np.array([every, rest], dtype=np.float64)
     shares = (counts[:, 0] / np.maximum(counts[:, 1], 1)).round(5)
     return float(shares[0]), float(shares[1])
-
-
-def _spread(users: Ints) -> Ints:
-    """At most `MAX_USERS` of them, evenly."""
-    if not len(users):
-        return users
-    places: Ints = np.unique(np.linspace(0, len(users) - 1, MAX_USERS).astype(np.int64))
-    return np.asarray(users[places])

@@ -4,9 +4,8 @@ Newcomers are the last users of a log to come. Lists are made from what the othe
 them came; of later days only the segments' features know, through the profiles at hand.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 import msgspec
@@ -15,22 +14,20 @@ import numpy.typing as npt
 
 from personalization.keys import segment_names
 from personalization.model_tables import POPULARITY_DAYS, Tables
-from personalization.profiles import Profile
+from personalization.profiles import Facts
 from training.acts import Acts
-from training.behaviour import Doubles, Facts
-from training.clustering import Ints
-from training.dataset import Dataset
-from training.evaluation import Difference
-from training.metrics import mean_interval
+from training.behaviour import Observed
+from training.evaluation import Difference, difference
+from training.measuring import TOP, evenly
+from training.metrics import Ints, binary_ndcg
 from training.segments import Segmentation, segment_users
 from training.shared_lists import EVERYBODY, group_scores
-from training.split import NEVER, Stage
+from training.split import NEVER
 
 SHARE: Final = 0.2
 """Of the users, by first act, who count as new."""
 FIRST_ITEMS: Final = 5
 """So many of a newcomer's first items are what a list should hold."""
-TOP: Final = 10
 MAX_USERS: Final = 5_000
 """Newcomers evaluated, evenly spread: a bootstrap resamples them a thousand times."""
 POPULAR: Final = "popular"
@@ -103,7 +100,7 @@ class Newcomers:
         active = np.flatnonzero(came < NEVER)
         start = int(np.quantile(came[active], 1 - SHARE, method="higher")) if len(active) else NEVER
         new = active[came[active] >= start]
-        chosen = new[np.unique(np.linspace(0, len(new) - 1, MAX_USERS).astype(int))] if len(new) else new
+        chosen = evenly(new, MAX_USERS)
         return cls(start, chosen, _first_items(acts, chosen), acts.where(acts.at < start))
 
 
@@ -117,55 +114,43 @@ def _first_items(acts: Acts, users: Ints) -> Ints:
     return items
 
 
-def evaluate_newcomers(dataset: Dataset, *, seed: int = 1) -> ColdStart:
+def evaluate_newcomers(acts: Acts, observed: Observed, tables: Tables) -> ColdStart:
     """Compare shared lists on users who came last. Cost linear in acts and users.
 
-    Uses the profiles of stage *test*, and of newcomers their facts only.
+    Of newcomers nothing but their facts is used; `tables` give the catalogue only.
     """
-    log = dataset.log
-    newcomers = Newcomers.of(log.acts, len(log.users))
-    if not len(newcomers.before) or log.last_at is None:
+    newcomers = Newcomers.of(acts, len(observed.facts))
+    if not len(newcomers.before):
         return ColdStart(note="Nobody came before the newcomers: there is nothing to learn from.")
-    profiles = _hidden(dataset.profiles[Stage.TEST], newcomers, len(log.users))
-    segmentation = segment_users(profiles, log.items, log.last_at, seed=seed)
-    tables = _tables(newcomers, dataset)
+    known = np.zeros(len(observed.facts), dtype=np.bool_)
+    known[newcomers.before.user] = True
+    segmentation = segment_users(observed, among=known)
+    tables = _as_of(newcomers, tables)
     lists: dict[str, Lists] = {
         POPULAR: {EVERYBODY: _available(tables, tables.popular)},
         TRENDING: {EVERYBODY: _available(tables, tables.trending)},
         GROUPS: _published(newcomers, segmentation, tables, personas=False),
         SEGMENTS: _published(newcomers, segmentation, tables, personas=True),
     }
-    facts = [segmentation.facts[user] for user in newcomers.users.tolist()]
+    facts = [observed.facts[user] for user in newcomers.users.tolist()]
     return _compared(lists, facts, newcomers.items)
 
 
-def _hidden(profiles: Iterable[Profile], newcomers: Newcomers, users: int) -> Iterator[Profile]:
-    """Yield profiles, those of users who had not come before the cut with nothing but attributes."""
-    known = np.zeros(users, dtype=np.bool_)
-    known[newcomers.before.user] = True
-    for number, profile in enumerate(profiles):
-        yield profile if known[number] else Profile(attributes=profile.attributes)
-
-
-def _tables(newcomers: Newcomers, dataset: Dataset) -> Tables:
-    """Build what popular and trending lists need, as of the cut."""
-    items, acts = dataset.log.items, newcomers.before
-    popularity = np.zeros((len(items), len(POPULARITY_DAYS)), dtype=np.float32)
+def _as_of(newcomers: Newcomers, tables: Tables) -> Tables:
+    """Put in what popular and trending lists need, as of the cut."""
+    acts, popularity = newcomers.before, np.zeros_like(tables.popularity)
     for column, days in enumerate(POPULARITY_DAYS):
         recent = (acts.at > newcomers.start - days * 86_400) | (days == POPULARITY_DAYS[-1])
-        popularity[:, column] = np.bincount(acts.item[recent], acts.weight[recent], minlength=len(items))
-    factors = np.zeros((len(items), 1), dtype=np.float32)
-    first_seen = np.zeros(len(items), dtype=np.int64)
-    return Tables(items, newcomers.start, {}, factors, popularity, first_seen)
+        popularity[:, column] = np.bincount(acts.item[recent], acts.weight[recent], minlength=len(popularity))
+    return replace(tables, at=newcomers.start, popularity=popularity)
 
 
 def _published(
     newcomers: Newcomers, segmentation: Segmentation, tables: Tables, *, personas: bool
 ) -> dict[str, Ints]:
     """The lists as published at the cut; everybody's is the popular one if there are too few users."""
-    now = datetime.fromtimestamp(newcomers.start, UTC)
     popularity = tables.popularity[:, -1].astype(np.float64)
-    scores = group_scores(newcomers.before, segmentation, popularity, now, personas=personas)
+    scores = group_scores(newcomers.before, segmentation, popularity, newcomers.start, personas=personas)
     lists = {name: _available(tables, np.argsort(-values, kind="stable")) for name, values in scores}
     return {EVERYBODY: _available(tables, tables.popular)} | lists
 
@@ -178,7 +163,7 @@ def _compared(lists: Mapping[str, Lists], facts: Sequence[Facts], items: Ints) -
     gains, hits = {}, {}
     for name, own in lists.items():
         found = _found(own, facts, items)
-        gains[name], hits[name] = _ndcg(found, (items >= 0).sum(axis=1)), found.any(axis=1)
+        gains[name], hits[name] = binary_ndcg(found, (items >= 0).sum(axis=1)), found.any(axis=1)
     told = [_list_name(lists[SEGMENTS], known) != EVERYBODY for known in facts]
     return ColdStart(
         users=len(items),
@@ -189,14 +174,14 @@ def _compared(lists: Mapping[str, Lists], facts: Sequence[Facts], items: Ints) -
             for name, gain in gains.items()
         },
         differences={
-            name: _difference(gains[SEGMENTS] - gain) for name, gain in gains.items() if name != SEGMENTS
+            name: difference(gains[SEGMENTS] - gain) for name, gain in gains.items() if name != SEGMENTS
         },
     )
 
 
 def _list_name(lists: Lists, known: Facts) -> str:
     """Name the list that the read path takes for a visitor."""
-    return next(name for name in (*segment_names(*known), EVERYBODY) if name in lists)
+    return next(name for name in segment_names(known) if name in lists)
 
 
 def _found(lists: Lists, facts: Sequence[Facts], items: Ints) -> npt.NDArray[np.bool_]:
@@ -206,21 +191,6 @@ def _found(lists: Lists, facts: Sequence[Facts], items: Ints) -> npt.NDArray[np.
         shown = lists[_list_name(lists, known)]
         found[row, : len(shown)] = np.isin(shown, items[row])
     return found
-
-
-def _ndcg(found: npt.NDArray[np.bool_], relevant: Ints) -> Doubles:
-    """(m,), NDCG of binary relevance (Järvelin and Kekäläinen, 2002)."""
-    discount = 1.0 / np.log2(np.arange(TOP) + 2.0)
-    ideal = np.cumsum(discount)[np.clip(relevant, 1, TOP) - 1]
-    gained: Doubles = (found * discount).sum(axis=1) / ideal
-    return gained
-
-
-def _difference(gained: Doubles) -> Difference:
-    if len(gained) < 2:
-        return Difference(0.0, -1.0, 1.0)
-    low, high = mean_interval(gained)
-    return Difference(_rounded(gained.mean()), _rounded(low), _rounded(high))
 
 
 def _rounded(value: float | np.floating) -> float:

@@ -14,11 +14,12 @@ from personalization.features import FEATURES
 from personalization.model_tables import Floats
 from personalization.ranking import LightGbmScorer, Scorer, covisitation_scores, read_metadata
 from training import metrics
-from training.acts import Ints
-from training.dataset import Dataset
+from training.acts import ActLog, Ints
+from training.knowledge import Knowledge
 from training.measuring import CUTOFFS, TOP, Catalogue, Example, Measures, Method, evenly, measure
 from training.metrics import Doubles, gains, mean_interval
-from training.split import Stage, known_to
+from training.split import known_to, stops_training
+from training.tradeoff import TradeOff, trade_off
 
 MAX_EVALUATED_USERS: Final = 30_000
 GROUPS: Final = {"new": (1, 3), "casual": (4, 10), "heavy": (11, None)}
@@ -65,7 +66,7 @@ class Scores(msgspec.Struct, frozen=True):
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """NDCG@10 of the model minus that of a rival, user by user: mean and 95% bootstrap interval."""
+    """NDCG@10 of one method minus that of a rival, user by user: mean and 95% bootstrap interval."""
 
     mean: float
     low: float
@@ -123,6 +124,8 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
         Name of `GROUPS` -> users and quality.
     examples
         Users evenly spread over those evaluated, not chosen by success.
+    trade_off
+        What the model's lists are like as diversity grows; empty without content.
     """
 
     users: int
@@ -132,6 +135,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     recall_added_by_source: dict[str, float] = {}
     groups: dict[str, UserGroup] = {}
     examples: tuple[Example, ...] = ()
+    trade_off: tuple[TradeOff, ...] = ()
 
 
 def rankers_of(model: Path, champion: Path | None = None, *, threads: int) -> dict[str, Scorer]:
@@ -146,18 +150,19 @@ def rankers_of(model: Path, champion: Path | None = None, *, threads: int) -> di
     return rankers
 
 
-def evaluate(dataset: Dataset, rankers: Mapping[str, Scorer]) -> Evaluation:
+def evaluate(log: ActLog, knowledge: Knowledge, rankers: Mapping[str, Scorer]) -> Evaluation:
     """Rank each user's candidates at the time of their held-out item, by each ranker and both baselines.
 
-    All see the same candidates, of tables that don't know the held-out items. At most `MAX_EVALUATED_USERS`
-    are taken, evenly spread over the keys: the cost is bounded, and by then the intervals are narrow.
+    `knowledge` is that of stage *test*. All see the same candidates, of tables that don't know the held-out
+    items. At most `MAX_EVALUATED_USERS` are taken, evenly spread over the keys: the cost is bounded, and by
+    then the intervals are narrow.
     """
-    knowledge = dataset.knowledge(Stage.TEST)
-    acts = known_to(knowledge.labels, dataset.log.acts)
-    catalogue = Catalogue.of(knowledge.tables, acts, len(dataset.log.users))
+    acts = known_to(knowledge.labels, log.acts)
+    catalogue = Catalogue.of(knowledge.tables, acts, len(log.users))
     methods: dict[str, Method] = {method: partial(_predict, scorer) for method, scorer in rankers.items()}
     methods |= {COVISITATION: _covisitation, POPULARITY: _popularity}
-    users = evenly(dataset.evaluated, MAX_EVALUATED_USERS)
+    labelled = knowledge.labels.users
+    users = evenly(labelled[~stops_training(log.users, labelled)], MAX_EVALUATED_USERS)
     measured = measure(knowledge, users, methods, catalogue, shown=MODEL)
     usual = float(catalogue.popularity[knowledge.labels.item[users]].sum()) / max(len(users), 1)
     ranks = {method: measured.ranks(method) for method in methods}
@@ -173,6 +178,7 @@ def evaluate(dataset: Dataset, rankers: Mapping[str, Scorer]) -> Evaluation:
         recall_added_by_source=added,
         groups=_groups(catalogue.known[users], ranks),
         examples=measured.examples,
+        trade_off=trade_off(knowledge, users, rankers[MODEL], catalogue) if MODEL in rankers else (),
     )
 
 
@@ -189,8 +195,12 @@ def _popularity(candidates: Candidates, _: Floats) -> Doubles:
 
 
 def compare(model: Ints, rival: Ints) -> Difference:
-    """Compare two methods by their ranks of the same users' items, by a paired percentile bootstrap."""
-    gained = gains(model, TOP) - gains(rival, TOP)
+    """Compare two methods by their ranks of the same users' items."""
+    return difference(gains(model, TOP) - gains(rival, TOP))
+
+
+def difference(gained: Doubles) -> Difference:
+    """Estimate what one method has more NDCG than another, user by user, by a paired percentile bootstrap."""
     if len(gained) < 2:
         return Difference(0.0, -1.0, 1.0)
     low, high = mean_interval(gained)

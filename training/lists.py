@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import batched
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 from zlib import crc32
 
 import msgspec
@@ -13,10 +13,11 @@ import numpy as np
 from scipy import sparse
 
 from personalization import keys
-from personalization.experiments import Definitions
+from personalization.experiments import Definitions, Variant
 from personalization.keys import Key
 from personalization.lists import STORED_ITEMS, ListItem, RecommendationList
 from personalization.names import Ranker
+from personalization.policies import RELEVANCE, Policy
 from personalization.profiles import Profile, at_seconds
 from personalization.ranking import BLOCK_USERS, Model
 from personalization.refreshing import surfaces_of
@@ -38,6 +39,22 @@ class StoredList(msgspec.Struct, frozen=True):
         return Key(self.pk, self.sk)
 
 
+class _Recipe(NamedTuple):
+    """What a variant's list is made by: users of variants alike are ranked together."""
+
+    ranker: Ranker
+    policy: Policy
+
+    @classmethod
+    def of(cls, variant: Variant) -> "_Recipe":
+        return cls(variant.ranker, variant.policy)
+
+    def key(self, user_key: str, surface: str, version: str) -> Key:
+        return keys.list_key(
+            user_key, surface=surface, ranker=self.ranker, policy=self.policy, version=version
+        )
+
+
 def is_active(profile: Profile, now: datetime) -> bool:
     """Whether the user did something within the window (now - ACTIVE_WINDOW, now]."""
     return profile.last_at > at_seconds(now - ACTIVE_WINDOW)
@@ -52,31 +69,32 @@ def user_lists(
     now: datetime,
     owned: sparse.csr_array,
 ) -> Iterator[StoredList]:
-    """Rank users, each by the ranker of the variant they are in on each surface they saw lately.
+    """Rank users, each by ranker and policy of the variant they are in on each surface they saw lately.
 
     `owned` (users, items) is non-zero for what each of them bought or rated. Profiles are taken a block of
     users at a time.
     """
     everybody = zip(users, profiles, strict=True)
     for block in map(dict, batched(enumerate(everybody), BLOCK_USERS, strict=False)):
-        wanted: dict[Ranker, list[tuple[int, str]]] = {}
+        wanted: dict[_Recipe, list[tuple[int, Key]]] = {}
         for number, (user_key, profile) in block.items():
             for surface in surfaces_of(profile):
-                ranker = definitions.treatment(user_key, surface).variant.ranker
-                wanted.setdefault(ranker, []).append((number, surface))
-        for ranker in sorted(wanted):
-            numbers = [number for number, _ in wanted[ranker]]
+                recipe = _Recipe.of(definitions.treatment(user_key, surface).variant)
+                wanted.setdefault(recipe, []).append((number, recipe.key(user_key, surface, model.version)))
+        for recipe in sorted(wanted, key=lambda recipe: (recipe.ranker, recipe.policy.digest)):
+            numbers = [number for number, _ in wanted[recipe]]
             lists = model.recommend(
                 [block[number][1] for number in numbers],
-                ranker=ranker,
+                ranker=recipe.ranker,
+                policy=recipe.policy,
+                seeds=[keys.draw_seed(key, block[number][1].revision) for number, key in wanted[recipe]],
                 now=now,
                 limit=STORED_ITEMS,
                 owned=owned[np.array(numbers)],
             )
-            for (number, surface), items in zip(wanted[ranker], lists, strict=True):
-                user_key, profile = block[number]
-                key = keys.list_key(user_key, surface=surface, ranker=ranker, version=model.version)
-                yield _stored(key, items, model.version, now, ranker=ranker, revision=profile.revision)
+            for (number, key), items in zip(wanted[recipe], lists, strict=True):
+                revision = block[number][1].revision
+                yield _stored(key, items, model.version, now, recipe=recipe, revision=revision)
 
 
 def shared(
@@ -93,14 +111,15 @@ def _stored(
     version: str,
     now: datetime,
     *,
-    ranker: Ranker | None = None,
+    recipe: _Recipe | None = None,
     revision: int = 0,
 ) -> StoredList:
     list_id = f"{crc32(f'{key.pk}{key.sk}'.encode()):08x}-{revision}"
     recommendations = RecommendationList(
         list_id=list_id,
         model_version=version,
-        ranker=ranker,
+        ranker=recipe.ranker if recipe else None,
+        policy=recipe.policy if recipe else RELEVANCE,
         revision=revision,
         built_at=at_seconds(now),
         items=items,

@@ -95,6 +95,24 @@ def average_precision(hits: npt.NDArray[np.bool_], relevant: Ints, k: int) -> Do
     return np.asarray((precision * first).sum(axis=1) / np.maximum(np.minimum(relevant, k), 1))
 
 
+def binary_ndcg(hits: npt.NDArray[np.bool_], relevant: Ints) -> Doubles:
+    """(b,), NDCG of lists of relevant and other items (Järvelin and Kekäläinen, 2002).
+
+    Parameters
+    ----------
+    hits
+        (b, k), whether the item at each place is relevant.
+    relevant
+        (b,), how many relevant items there are, in the list or not; one at least.
+
+    >>> binary_ndcg(np.array([[True, False, True]]), np.array([2])).round(4).tolist()
+    [0.9197]
+    """
+    discount = 1.0 / np.log2(np.arange(hits.shape[1]) + 2.0)
+    ideal = np.cumsum(discount)[np.minimum(relevant, hits.shape[1]) - 1]
+    return np.asarray((hits * discount).sum(axis=1) / ideal)
+
+
 def catalogue_coverage(exposure: Ints) -> float:
     """Share of the catalogue that is recommended to anyone (Ge, Delgado-Battenfeld and Jannach, 2010).
 

@@ -18,8 +18,8 @@ from training.behaviour import (
     PRICE,
     RECENCY,
     TENURE,
-    Doubles,
 )
+from training.metrics import Doubles
 
 TELLING: Final = 0.35
 """Deviations from the mean of all users from which a trait is worth a word."""
@@ -68,7 +68,7 @@ def _names(trait: Mapping[str, float]) -> Iterator[str]:
         name += f", {part}"
     yield name
     for feature, value in _strongest(trait):
-        name += f", {_words(feature, value)}"
+        name += f", {words(feature, value)}"
         yield name
     number = 2
     while True:
@@ -96,8 +96,8 @@ def _noun(trait: Mapping[str, float]) -> str:
 
 
 def _description(trait: Mapping[str, float]) -> str:
-    words = [_words(feature, value) for feature, value in _strongest(trait)]
-    return f"Against all users: {', '.join(words)}." if words else "Much like all users."
+    told = [words(feature, value) for feature, value in _strongest(trait)]
+    return f"Against all users: {', '.join(told)}." if told else "Much like all users."
 
 
 def _strongest(trait: Mapping[str, float]) -> list[tuple[str, float]]:
@@ -106,7 +106,8 @@ def _strongest(trait: Mapping[str, float]) -> list[tuple[str, float]]:
     return sorted(told, key=lambda entry: (-abs(entry[1]), entry[0]))[:MAX_TRAITS]
 
 
-def _words(feature: str, value: float) -> str:
+def words(feature: str, value: float) -> str:
+    """Say that there is more or less of a feature than usual, by the sign of a value."""
     if feature in _TRAITS:
         return _TRAITS[feature][value < 0]
     amount = "less" if value < 0 else "more"

@@ -20,6 +20,7 @@ from rich.table import Table
 from personalization.lists import ListItem
 from personalization.names import Ranker
 from personalization.ranking import BLOCK_USERS, Model
+from training.audience import study
 from training.dataset import Dataset, make_dataset
 from training.evaluation import Evaluation, evaluate, rankers_of
 from training.modelling import TRAINING_FILE, save_model, train_on
@@ -95,8 +96,11 @@ def _make_model(dataset: Dataset, now: datetime, options: argparse.Namespace) ->
         tables = dataset.tables(Stage.SERVE)
         save_model(folder, trained, tables, dataset, version="offline", now=now)
     with _console.status("evaluating on held-out items"):
-        evaluation = evaluate(dataset, rankers_of(folder, threads=options.threads))
-    save_report(evaluation, (folder / TRAINING_FILE).read_bytes(), dataset, options.output)
+        knowledge, log = dataset.knowledge(Stage.TEST), dataset.log
+        evaluation = evaluate(log, knowledge, rankers_of(folder, threads=options.threads))
+    with _console.status("looking at segments and newcomers"):
+        audience = study(log.acts, knowledge)
+    save_report(evaluation, audience, (folder / TRAINING_FILE).read_bytes(), dataset, options.output)
     return evaluation
 
 

@@ -21,8 +21,8 @@ MAX_TRAINING_USERS: Final = 30_000
 MAX_VALIDATION_USERS: Final = 5_000
 NEGATIVES: Final = 100
 """Candidates a user that are not labels: a sample trains in a fraction of the time and ranks as well."""
-PATIENCE: Final = 40
-MAX_TREES: Final = 600
+PATIENCE: Final = 100
+MAX_TREES: Final = 300
 MOST_LEAVES: Final = 31
 
 PARAMETERS: Final[Mapping[str, int | float | str]] = {

@@ -6,11 +6,15 @@ from typing import Any, Final
 
 import msgspec
 
-from training.charts import STYLE, Whisker, bars, curve, glossary, table, whiskers
+from training.audience import Audience
+from training.charts import STYLE, Point, Whisker, bars, curve, glossary, plane, table, whiskers
+from training.cold_report import cold_section
 from training.dataset import Dataset
 from training.evaluation import MODEL, Evaluation, UserGroup
 from training.measuring import EXAMPLE_ITEMS, LIST_LENGTH, TOP, Example
+from training.segments_report import segments_section
 from training.split import Split
+from training.tradeoff import TradeOff
 
 _HELD_OUT: Final = {
     Split.LAST: "leave-last-out: each user's newest new item is held out",
@@ -56,7 +60,9 @@ _FEWEST_USERS: Final = 20
 _UNKNOWN: Final = "n/a"
 
 
-def save_report(evaluation: Evaluation, training: bytes, dataset: Dataset, folder: Path) -> None:
+def save_report(
+    evaluation: Evaluation, audience: Audience, training: bytes, dataset: Dataset, folder: Path
+) -> None:
     """Write `report.json` and `report.html`; equal runs are equal bytes.
 
     `training` is the model's `TRAINING_FILE`.
@@ -68,6 +74,7 @@ def save_report(evaluation: Evaluation, training: bytes, dataset: Dataset, folde
         "items": len(dataset.log.items),
         "protocol": _HELD_OUT[dataset.how] + _RULES,
         "evaluation": msgspec.to_builtins(evaluation, str_keys=True),
+        "audience": msgspec.to_builtins(audience, str_keys=True),
         "training": msgspec.json.decode(training),
     }
     folder.mkdir(parents=True, exist_ok=True)
@@ -76,7 +83,8 @@ def save_report(evaluation: Evaluation, training: bytes, dataset: Dataset, folde
         f"{report['events']:,} events, {report['users']:,} users, {report['items']:,} items. "
         f"{evaluation.users:,} users evaluated. Protocol: {report['protocol']}."
     )
-    (folder / "report.html").write_text(page(facts, evaluation, report["training"]), encoding="utf-8")
+    text = page(facts, evaluation, audience, report["training"])
+    (folder / "report.html").write_text(text, encoding="utf-8")
 
 
 def read_evaluation(folder: Path) -> Evaluation:
@@ -85,14 +93,17 @@ def read_evaluation(folder: Path) -> Evaluation:
     return msgspec.convert(report["evaluation"], Evaluation, strict=False)
 
 
-def page(facts: str, evaluation: Evaluation, training: dict[str, Any]) -> str:
+def page(facts: str, evaluation: Evaluation, audience: Audience, training: dict[str, Any]) -> str:
     """Lay out the page; it needs no network, and strings of the data are only ever text in it."""
     importance = dict(list(training["importance"].items())[:_FEATURES_SHOWN])
     sections = {
         "Held-out accuracy": _accuracy(evaluation),
         "Lift over baselines": _lift(evaluation),
         "Beyond accuracy": _nature(evaluation),
+        "Accuracy against diversity": _trade_off(evaluation.trade_off),
         "Who it is good for": _groups(evaluation.groups),
+        "Segments": segments_section(audience.segments),
+        "Cold start": cold_section(audience.newcomers, audience.new_items),
         "Recall by source": _recall(evaluation),
         "Example users": _examples(evaluation.examples),
         "Learning curve": curve(
@@ -146,6 +157,24 @@ def _nature(evaluation: Evaluation) -> str:
         _note(f"What the first {TOP} items of the lists are like.")
         + table(["measure", *evaluation.methods], rows)
         + glossary({name: words for name, _, words in _NATURE.values()})
+    )
+
+
+def _trade_off(found: tuple[TradeOff, ...]) -> str:
+    if not found:
+        return _note("Nothing to show: no user was evaluated, or nothing is known of items' content.")
+    rows = [
+        [f"{one.strength:g}", f"{one.ndcg:.4f}", f"{one.low:+.4f} to {one.high:+.4f}", f"{one.variety:.4f}"]
+        for one in found
+    ]
+    points = [Point(f"{one.strength:g}", one.variety, one.ndcg) for one in found]
+    return (
+        _note(
+            f"What a policy's diversity, from 0 to 1, makes of the first {TOP} items: up is more accurate, "
+            "right more varied. The interval is of the change, user by user; one that holds 0 proves nothing."
+        )
+        + plane(points, "{:.4f}", label="NDCG against diversity", across="diversity", up=f"NDCG@{TOP}")
+        + table(["strength", f"NDCG@{TOP}", "change, 95%", "diversity"], rows)
     )
 
 

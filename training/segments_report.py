@@ -30,15 +30,13 @@ def _note(segments: Segments) -> str:
 
 
 def _personas(segments: Segments) -> str:
-    rows = [
-        [f"{number}. {one.name}", f"{one.users:,}", f"{one.share:.1%}"]
-        for number, one in enumerate(segments.segments, 1)
-    ]
     entries = "".join(
-        f"<dt>{_dot(number)} <bdi>{escape(one.name)}</bdi></dt><dd><bdi>{escape(one.description)}</bdi></dd>"
+        f"<dt>{_dot(number)} <bdi>{escape(one.name)}</bdi> "
+        f"<span class=soft>{one.share:.1%}, users: {one.users:,}</span></dt>"
+        f"<dd><bdi>{escape(one.description)}</bdi></dd>"
         for number, one in enumerate(segments.segments)
     )
-    return table(["segment", "users", "share"], rows) + f"<dl>{entries}</dl>"
+    return f"<dl>{entries}</dl>"
 
 
 def _dot(segment: int) -> str:
@@ -56,10 +54,10 @@ def _picture(segments: Segments) -> str:
         f'<circle cx="{x:.2f}%" cy="{y:.1f}" r=4 fill="{COLOURS[point.segment % len(COLOURS)]}" />'
         for x, y, point in zip(across, up, segments.points, strict=True)
     )
-    first, second = segments.explained
+    (first, second), (across_most, up_most) = segments.explained, segments.axes
     words = (
-        f"{len(segments.points)} users on the two axes of most variance, which hold {first:.0%} and "
-        f"{second:.0%} of it; colours as above."
+        f"{len(segments.points)} users on the two axes of most variance. To the right, with {first:.0%} of "
+        f"it, above all {across_most}; upwards, with {second:.0%}, above all {up_most}."
     )
     return (
         f'<figure><svg role=img aria-label="users by segment on two axes" height={HEIGHT} fill-opacity=".7">'
@@ -77,7 +75,7 @@ def _scale(values: list[float], start: float, end: float) -> list[float]:
 
 def _quality(segments: Segments) -> str:
     rows = [
-        [f"{count} segments", _figure(segments.silhouette.get(count)), _figure(segments.ward.get(count))]
+        [_count(count, segments), _figure(segments.silhouette.get(count)), _figure(segments.ward.get(count))]
         for count in sorted({*segments.silhouette, *segments.ward})
     ]
     agreement = "" if segments.agreement is None else f"{segments.agreement:.2f}"
@@ -87,6 +85,10 @@ def _quality(segments: Segments) -> str:
         f"one crowd. Agreement of both methods (adjusted Rand index): {agreement}."
     )
     return table(["", "K-means", "Ward"], rows) + f"<p class=soft>{escape(words)}</p>"
+
+
+def _count(count: int, segments: Segments) -> str:
+    return f"{count} segments" + (", chosen" if count == len(segments.segments) else "")
 
 
 def _figure(value: float | None) -> str:

@@ -24,10 +24,18 @@ GOODS: Final = (
 )
 COUNTRIES: Final = ("DE", "FR", "GB", "US")
 DEVICES: Final = ("desktop", "mobile", "tablet")
+REFERRERS: Final = (
+    "",
+    "https://www.google.com/search?q=gifts",
+    "https://l.instagram.com/",
+    "newsletter",
+    "cpc",
+)
+"""What clients send of where a visit came from: addresses, words, and nothing for a direct one."""
 _ITEMS_PER_CATEGORY: Final = 40
 _INTEREST: Final = 0.15
-_FAVOURED: Final = 4.0
-"""How many times as likely a category is to interest somebody of the country that favours it."""
+_FAVOURED: Final = 3.0
+"""How much likelier a category is to interest somebody of a country, or a referrer, that favours it."""
 _SPENDING: Final = (0.1, -0.2, 0.3)
 """What a device tells of its owner's budget, as natural logarithms in the order of `DEVICES`."""
 _AFFINITY: Final = 5.0
@@ -50,7 +58,8 @@ class Shop:
     price, budget
         (n,) and (u,), as natural logarithms.
 
-    Where a user lives and what they browse with hints at taste and budget, as it does in real shops.
+    Where users live, where they come from and what they browse with hints at taste and budget, as it does in
+    real shops.
     """
 
     tastes: Doubles
@@ -148,10 +157,17 @@ def device_of[Rows: (int, Ints)](users: Rows) -> Rows:
     return users % 5 % len(DEVICES)
 
 
+def referrer_of[Rows: (int, Ints)](users: Rows) -> Rows:
+    """Place in `REFERRERS` of a user, or of each of some."""
+    return users % 11 % len(REFERRERS)
+
+
 def _interests(users: int, categories: int, chance: np.random.Generator) -> Doubles:
-    """(u, c), rows that sum to 1: Dirichlet, with more weight on what a user's country favours."""
-    favoured = np.arange(categories) % len(COUNTRIES) == country_of(np.arange(users))[:, None]
-    weight = chance.gamma(np.where(favoured, _INTEREST * _FAVOURED, _INTEREST))
+    """(u, c), rows that sum to 1: Dirichlet, with more weight on what country and referrer favour."""
+    everybody, every = np.arange(users)[:, None], np.arange(categories)
+    favoured = (every % len(COUNTRIES) == country_of(everybody)).astype(float)
+    favoured += every % len(REFERRERS) == referrer_of(everybody)
+    weight = chance.gamma(_INTEREST * (1 + _FAVOURED * favoured))
     interests: Doubles = weight / weight.sum(axis=1, keepdims=True)
     return interests
 

@@ -20,7 +20,7 @@ from rich.console import Console
 
 from personalization.events import EventType
 from personalization.profiles import at_seconds
-from training.shop import COUNTRIES, DEVICES, Doubles, Shop, country_of, device_of
+from training.shop import COUNTRIES, DEVICES, REFERRERS, Doubles, Shop, country_of, device_of, referrer_of
 from training.visits import Visits, visit
 
 REPEATED: Final = 0.01
@@ -91,7 +91,11 @@ class _Lines:
 
     def _context(self, user: int) -> Json:
         """Stable by user; bots declare themselves."""
-        known = {"country": COUNTRIES[country_of(user)], "device": DEVICES[device_of(user)]}
+        known = {
+            "country": COUNTRIES[country_of(user)],
+            "device": DEVICES[device_of(user)],
+            "referrer": REFERRERS[referrer_of(user)],
+        }
         return known | {"user_agent": _CRAWLER} if user >= len(self.shop.tastes) else known
 
 

@@ -5,47 +5,48 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 from scipy import sparse
 
 from personalization.events import Item
 from personalization.model_tables import NEIGHBOURS, POPULARITY_DAYS, Tables, strongest
 from personalization.profiles import at_seconds
+from personalization.recipe import Recipe
 from training.acts import Acts, Floats, Ints
+from training.autoencoder import autoencode
 from training.factors import factorize
 
-PAIR_WINDOW: Final = 12
-"""Items of a user's sequence this far apart still count as seen together."""
-PAIR_DECAY: Final = 0.85
-TRANSITION_WINDOW: Final = 4
-TRANSITION_DECAY: Final = 0.5
-POPULARITY_DAMPING: Final = 0.5
-"""Similarities are divided by the target's popularity to this power: 0 counts, 1 lifts."""
 MAX_TERM_ITEMS: Final = 2_000
 """A word or tag of more items than this tells nothing and would cost a dense product."""
 BLOCK_ENTRIES: Final = 2_000_000
 """Cosines held at a time while the most alike items are sought."""
+Doubles = npt.NDArray[np.float64]
 _WORD: Final = re.compile(r"\w+")
 
 
-def build_tables(acts: Acts, items: Sequence[Item], *, at: int) -> Tables:
+def build_tables(acts: Acts, items: Sequence[Item], *, at: int, recipe: Recipe | None = None) -> Tables:
     """Count everything that arrived until `at` (seconds since 1970)."""
+    recipe = recipe or Recipe()
     sequence = acts.first_of_each_item()
     support = np.bincount(sequence.item, minlength=len(items))
-    pairs = _pairs(sequence, len(items), window=PAIR_WINDOW, decay=PAIR_DECAY)
-    transitions = _pairs(sequence, len(items), window=TRANSITION_WINDOW, decay=TRANSITION_DECAY)
-    covisitation = _damped(sparse.csr_array(pairs + pairs.T), support)
+    damping = 1.0 / np.maximum(support, 1) ** recipe.damping
+    pairs = _pairs(sequence, len(items), window=recipe.pair_window, decay=recipe.pair_decay)
+    transitions = _pairs(sequence, len(items), window=recipe.transition_window, decay=recipe.transition_decay)
+    covisitation = _damped(sparse.csr_array(pairs + pairs.T), damping)
     return Tables(
         items=tuple(items),
         at=at,
         similarities={
             "covisitation": covisitation,
-            "transition": _damped(transitions, support),
+            "transition": _damped(transitions, damping),
             "content": content_similarity(items),
             "propagation": propagated(covisitation),
+            "autoencoder": autoencode(sequence, len(items)),
         },
         factors=factorize(sequence, len(items)),
         popularity=_popularity(acts, len(items), at),
         first_seen=_first_seen(acts, items),
+        recipe=recipe,
     )
 
 
@@ -60,9 +61,8 @@ def _pairs(sequence: Acts, items: int, *, window: int, decay: float) -> sparse.c
     return sparse.csr_array(total)
 
 
-def _damped(pairs: sparse.csr_array, support: Ints) -> sparse.csr_array:
-    """Divide by the popularity of both ends, then keep each row's strongest neighbours."""
-    damping = 1.0 / np.maximum(support, 1) ** POPULARITY_DAMPING
+def _damped(pairs: sparse.csr_array, damping: Doubles) -> sparse.csr_array:
+    """Multiply by a factor of both ends, then keep each row's strongest neighbours."""
     scaled = sparse.diags_array(damping) @ pairs @ sparse.diags_array(damping)
     return strongest(sparse.csr_array(scaled, dtype=np.float32), NEIGHBOURS)
 
@@ -104,7 +104,7 @@ def content_similarity(items: Sequence[Item]) -> sparse.csr_array:
 
 def _strongest_product(left: sparse.csr_array, right: sparse.csr_array) -> sparse.csr_array:
     """Each row's strongest entries of left @ right off the diagonal, in blocks of rows to bound memory."""
-    parts = []
+    parts = [sparse.csr_array((0, right.shape[1]), dtype=np.float32)]
     for start, end in _blocks(left, right):
         product = sparse.csr_array(left[start:end] @ right)
         row = np.repeat(np.arange(end - start), np.diff(product.indptr))

@@ -128,6 +128,20 @@ def test_a_catalogue_change_takes_an_item_out_of_answers(platform: Platform) -> 
     assert [item["item_id"] for item in trending["items"]] == ["sku-2"]
 
 
+@pytest.mark.parametrize("referrer", ["search", "https://www.bing.com/search?q=a+secret"])
+def test_a_visitor_who_is_not_known_gets_the_list_of_where_they_come_from(
+    platform: Platform, referrer: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    publish(trending=["sku-1"])
+    store = DynamoListStore(boto3.client("dynamodb"), "table")
+    key = keys.segment_key("referrer=search", version="v1")
+    store.write_list(key, listed("sku-2"), expires_at=4_000_000_000)
+    status, answer = fetch(platform, "nobody", referrer=referrer, device="mobile")
+    assert (status, answer["source"]) == (200, "segment")
+    assert [item["item_id"] for item in answer["items"]] == ["sku-2"]
+    assert "secret" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     "parameters",
     [

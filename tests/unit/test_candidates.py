@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from factories import NOW, event
-from personalization.candidates import OFFERED, SOURCES, Candidates, generate, history_of
+from personalization.candidates import SOURCES, Candidates, generate, history_of
 from personalization.events import Item
 from personalization.features import FEATURES, features
 from personalization.model_tables import Tables
 from personalization.profiles import Profile, apply, at_seconds
+from personalization.recipe import DEFAULT_OFFERED
 from training.acts import Acts
 from training.tables import build_tables
 
@@ -49,8 +50,8 @@ def items_of(candidates: Candidates, user: int = 0) -> set[int]:
 def test_a_new_user_is_offered_what_is_popular_and_trending(tables: Tables) -> None:
     candidates = generate(history_of([Profile()], tables), tables)
     offering = ~np.isnan(candidates.rank)
-    assert offering[:, SOURCES.index("popular")].sum() == OFFERED["popular"]
-    assert offering[:, SOURCES.index("trending")].sum() == OFFERED["trending"]
+    assert offering[:, SOURCES.index("popular")].sum() == DEFAULT_OFFERED["popular"]
+    assert offering[:, SOURCES.index("trending")].sum() == DEFAULT_OFFERED["trending"]
     assert not offering[:, : SOURCES.index("popular")].any()
 
 

@@ -36,7 +36,7 @@ class ByFeature:
 RANKERS = {MODEL: ByFeature("covisitation_score"), "the other": ByFeature("user_items")}
 
 
-def shop(users: int, seed: int = 2) -> Dataset:
+def shop(users: int, seed: int = 2, *, content: bool = True) -> Dataset:
     """Users of two tastes and of histories from 1 to 24 items; everybody knows the first item."""
     chance = np.random.default_rng(seed)
     events = []
@@ -62,7 +62,11 @@ def shop(users: int, seed: int = 2) -> Dataset:
         )
         for number in range(ITEMS)
     ]
-    return make_dataset(lambda: iter(events), items)
+    return make_dataset(lambda: iter(events), items if content else ())
+
+
+def judged(dataset: Dataset) -> Evaluation:
+    return evaluate(dataset.log, dataset.knowledge(Stage.TEST), RANKERS)
 
 
 @pytest.fixture(scope="module")
@@ -72,11 +76,11 @@ def dataset() -> Dataset:
 
 @pytest.fixture(scope="module")
 def found(dataset: Dataset) -> Evaluation:
-    return evaluate(dataset, RANKERS)
+    return judged(dataset)
 
 
 def test_evaluating_twice_gives_the_same_bytes(dataset: Dataset, found: Evaluation) -> None:
-    assert msgspec.json.encode(evaluate(dataset, RANKERS)) == msgspec.json.encode(found)
+    assert msgspec.json.encode(judged(dataset)) == msgspec.json.encode(found)
 
 
 def test_groups_partition_the_users_by_what_was_known_of_them(dataset: Dataset, found: Evaluation) -> None:
@@ -172,6 +176,21 @@ def test_popular_lists_are_popular_narrow_and_no_news(found: Evaluation) -> None
     assert popular.coverage <= model.coverage
 
 
+def test_diversity_trades_accuracy_for_variety_and_begins_at_the_models_own(found: Evaluation) -> None:
+    first, *others = found.trade_off
+    assert [one.strength for one in found.trade_off] == [0.0, 0.25, 0.5, 0.75, 1.0]
+    assert (first.ndcg, first.low, first.high) == (found.methods[MODEL].ndcg[10], 0.0, 0.0)
+    assert first.variety == pytest.approx(found.methods[MODEL].diversity, abs=1e-4)
+    varieties = [one.variety for one in found.trade_off]
+    assert varieties == sorted(varieties)
+    assert varieties[-1] > varieties[0] + 0.1
+    assert others[-1].low <= others[-1].ndcg - first.ndcg <= others[-1].high < 0
+
+
+def test_where_nothing_is_like_anything_there_is_no_trade_off() -> None:
+    assert judged(shop(30, content=False)).trade_off == ()
+
+
 def test_examples_are_spread_over_the_users_and_say_why(dataset: Dataset, found: Evaluation) -> None:
     titles = {item.title for item in dataset.log.items}
     assert len(found.examples) == EXAMPLES
@@ -187,18 +206,18 @@ def test_examples_are_spread_over_the_users_and_say_why(dataset: Dataset, found:
 
 
 def test_an_examples_history_begins_with_the_newest() -> None:
-    (example,) = evaluate(shop(2), RANKERS).examples
+    (example,) = judged(shop(2)).examples
     assert example.history == ("Title 0",)
     visits = [("sku-05", 1), ("sku-03", 2), ("sku-04", 3), ("sku-09", 4)]
     events = [event("click", item, occurred_at=NOW + timedelta(minutes=at)) for item, at in visits]
-    (example,) = evaluate(make_dataset(lambda: iter(events)), RANKERS).examples
+    (example,) = judged(make_dataset(lambda: iter(events))).examples
     assert example.history == ("sku-04", "sku-03", "sku-05")
     assert example.held_out == "sku-09"
 
 
 @pytest.mark.parametrize("users", [1, 2])
 def test_a_log_with_nobody_to_evaluate_says_so(users: int) -> None:
-    empty = evaluate(shop(users), RANKERS)
+    empty = judged(shop(users))
     assert empty.users == users - 1
     assert len(empty.examples) == users - 1
     assert sum(group.users for group in empty.groups.values()) == users - 1
@@ -210,6 +229,6 @@ def test_of_many_users_an_even_sample_is_measured(
     dataset: Dataset, monkeypatch: pytest.MonkeyPatch, found: Evaluation
 ) -> None:
     monkeypatch.setattr("training.evaluation.MAX_EVALUATED_USERS", 40)
-    sampled = evaluate(dataset, RANKERS)
+    sampled = judged(dataset)
     assert sampled.users == sum(group.users for group in sampled.groups.values()) == 40 < found.users
     assert sampled.methods[MODEL].ndcg[10] == pytest.approx(found.methods[MODEL].ndcg[10], abs=0.15)

@@ -96,6 +96,20 @@ def test_an_oversized_event_is_refused_before_it_is_parsed() -> None:
         decode_client_event(b'{"padding":"' + b"x" * 40_000 + b'"}')
 
 
+@pytest.mark.parametrize("referrer", ["https://www.google.com/search?q=" + "s" * 1_900, "search", "organic"])
+def test_of_a_referrer_the_medium_stays_and_the_address_goes(referrer: str) -> None:
+    event = accepted(client_event(context={"referrer": referrer}))
+    assert event.context.referrer == "search"
+    assert b"google" not in encode_event(event)
+    assert decode_event(encode_event(event)) == event
+
+
+def test_a_referrer_that_tells_nothing_is_dropped_and_an_empty_one_is_direct() -> None:
+    assert accepted(client_event(context={"referrer": "partner-42"})).context.referrer is None
+    assert accepted(client_event(context={"referrer": ""})).context.referrer == "direct"
+    assert accepted(client_event(context={})).context.referrer is None
+
+
 def test_an_event_may_be_as_late_as_it_likes_and_still_be_accepted() -> None:
     old = (NOW - timedelta(days=900)).isoformat()
     assert accepted(client_event(occurred_at=old)).received_at == NOW

@@ -164,3 +164,9 @@ def test_rows_are_bounded_however_much_is_seen_together() -> None:
     acts = Acts(user, item, np.arange(len(user)), np.ones(len(user), dtype=np.float32))
     matrix = build_tables(acts, items, at=len(user)).similarities["covisitation"]
     assert np.diff(matrix.indptr).max() <= NEIGHBOURS
+
+
+def test_an_empty_catalogue_makes_empty_tables() -> None:
+    nothing = np.zeros(0, dtype=np.int64)
+    tables = build_tables(Acts(nothing, nothing, nothing, np.zeros(0, dtype=np.float32)), [], at=0)
+    assert {table.shape for table in tables.similarities.values()} == {(0, 0)}

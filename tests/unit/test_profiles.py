@@ -1,18 +1,23 @@
 """The reducer: order-free, exact, bounded."""
 
+from array import array
 from datetime import timedelta
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from factories import NOW, event
 from personalization.errors import CorruptData
-from personalization.events import Event, EventType
+from personalization.events import Context, Event, EventType
 from personalization.ledger import SeenIds
-from personalization.profile_encoding import decode, encode
+from personalization.profile_encoding import FORMAT_VERSION, decode, encode
 from personalization.profiles import (
     MAX_RECENT,
+    MAX_SHOWN,
+    SHOWN_HOURS,
+    Facts,
     Outcome,
     Profile,
     apply,
@@ -35,6 +40,10 @@ def events(draw: st.DrawFn) -> Event:
         "received_at": happened + timedelta(days=draw(st.sampled_from([0, 0, 1, 6, 8]))),
         "surface": draw(st.sampled_from([None, "home", "cart", "product", "search", "mail", "deals"])),
         "bot": draw(st.integers(0, 9)) == 0,
+        "context": Context(
+            country=draw(st.sampled_from([None, "de", "FR"])),
+            referrer=draw(st.sampled_from([None, "search", "direct", "partner-42", "https://t.co/x"])),
+        ),
     }
     if kind is EventType.IMPRESSION:
         fields["item_ids"] = draw(st.lists(st.integers(0, 90).map("sku-{}".format), min_size=1, max_size=8))
@@ -91,11 +100,14 @@ def test_a_heavy_user_keeps_the_newest_acts_and_stays_below_four_kilobytes() -> 
         event("purchase", f"article-number-{n:05}", occurred_at=NOW + timedelta(minutes=n), value=9.99)
         for n in range(2_000)
     ]
-    stream += [event("impression", item_ids=(f"sku-{n}",), occurred_at=NOW) for n in range(500)]
+    stream += [
+        event("impression", item_ids=(f"sku-{n}",), occurred_at=NOW + timedelta(hours=n)) for n in range(500)
+    ]
     stored = encode(fold(stream))
     profile = decode(stored)
     assert next(iter(profile.recent)) == "article-number-01999"
     assert len(profile.recent) == MAX_RECENT
+    assert len(profile.shown) == MAX_SHOWN
     assert profile.spent_cents == 2_000 * 999
     assert len(stored) < 4_096
 
@@ -141,11 +153,63 @@ def test_the_latest_word_on_country_and_consent_wins() -> None:
     assert profile.consent == (at_seconds(later), "none")
 
 
-def test_a_profile_of_an_unknown_format_is_refused() -> None:
+def test_an_item_shown_again_counts_once_an_hour() -> None:
+    hour = at_seconds(NOW) // 3_600
+    moments = [NOW, NOW + timedelta(minutes=59), NOW + timedelta(minutes=60), NOW + timedelta(hours=30)]
+    profile = fold([event("impression", item_ids=("a", "a"), occurred_at=moment) for moment in moments])
+    assert profile.shown == {(hour + after, item_hash("a")) for after in (0, 1, 30)}
+
+
+def test_what_was_shown_a_month_before_the_newest_is_forgotten() -> None:
+    hours = (0, 1, SHOWN_HOURS)
+    slates = [event("impression", item_ids=("a",), occurred_at=NOW + timedelta(hours=hour)) for hour in hours]
+    profile = decode(encode(fold(slates)))
+    assert sorted(hour - at_seconds(NOW) // 3_600 for hour, _ in profile.shown) == [1, SHOWN_HOURS]
+
+
+def test_a_profile_stored_before_impressions_were_counted_is_read_and_stored_anew() -> None:
+    stored = bytearray(encode(fold([event("click", "a")])))
+    assert stored[1] == FORMAT_VERSION
+    old = msgspec.msgpack.decode(stored)
+    old[0], old[8] = 1, array("I", [item_hash("a"), at_seconds(NOW), 7, at_seconds(NOW) + 5_400]).tobytes()
+    profile = decode(msgspec.msgpack.encode(old))
+    hour = at_seconds(NOW) // 3_600
+    assert profile.shown == {(hour, item_hash("a")), (hour + 1, 7)}
+    assert decode(encode(profile)) == profile
+
+
+@pytest.mark.parametrize("shown", [b"\x01", bytes(11), bytes(13)])
+def test_a_damaged_profile_is_refused(shown: bytes) -> None:
+    damaged = msgspec.msgpack.decode(encode(Profile()))
+    damaged[8] = shown
     with pytest.raises(CorruptData):
-        decode(b"\x91\x01")
+        decode(msgspec.msgpack.encode(damaged))
 
 
-def test_a_segment_is_named_by_country_and_device() -> None:
-    assert segment_of("de", "mobile") == "country=DE,device=mobile"
-    assert segment_of(None, None) == "country=any,device=any"
+@pytest.mark.parametrize("data", [b"\x91\x01", b"", b"\x9e\x03" + encode(Profile())[2:]])
+def test_a_profile_of_an_unknown_format_is_refused(data: bytes) -> None:
+    with pytest.raises(CorruptData):
+        decode(data)
+
+
+def test_a_segment_is_named_by_what_is_known() -> None:
+    assert segment_of(Facts("DE", "mobile", "search")) == "country=DE,device=mobile,referrer=search"
+    assert segment_of(Facts("DE")) == "country=DE"
+    assert segment_of(Facts()) == "everybody"
+
+
+def test_of_a_referrer_a_profile_keeps_the_medium_only() -> None:
+    """Also of an event that was accepted when the lake still kept addresses."""
+    profile = fold([event("view", context=Context(referrer="https://www.google.com/search?q=a+secret"))])
+    assert profile.facts == Facts(referrer="search")
+    assert b"secret" not in encode(profile)
+    later = event("view", context=Context(referrer="partner-42"), occurred_at=NOW + timedelta(seconds=1))
+    apply(profile, later)
+    assert profile.facts == Facts(referrer="search")
+
+
+def test_facts_are_the_latest_word_however_they_were_said() -> None:
+    attributes = {"country": "fr", "device": "tv", "referrer": "Newsletter"}
+    profile = fold([event("user_upserted", None, attributes=attributes)])
+    assert profile.facts == Facts("FR", "tv", "email")
+    assert Profile().facts == Facts()

@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import bootstrap
 
-from training.metrics import average_precision, gains, hit_rate, mean_interval, mean_reciprocal_rank, ndcg
+from training.metrics import (
+    average_precision,
+    binary_ndcg,
+    gains,
+    hit_rate,
+    mean_interval,
+    mean_reciprocal_rank,
+    ndcg,
+)
 
 ITEMS = 30
 lists = st.lists(st.permutations(range(ITEMS)).map(lambda items: items[:20]), min_size=1, max_size=8)
@@ -53,6 +61,19 @@ def test_one_relevant_item_scores_what_trec_eval_says(
     assert hit_rate(ranks, k) == pytest.approx(np.mean(expected[f"success_{k}"]), abs=1e-6)
     assert mean_reciprocal_rank(ranks, k) == pytest.approx(np.mean(first), abs=1e-6)
     assert mean_reciprocal_rank(ranks, k) == pytest.approx(np.mean(expected[f"map_cut_{k}"]), abs=1e-6)
+
+
+@given(lists, st.data(), st.integers(1, 20))
+def test_ndcg_of_several_relevant_items_is_trec_evals(
+    found: list[list[int]], data: st.DataObject, k: int
+) -> None:
+    relevant = [data.draw(st.sets(st.integers(0, ITEMS - 1), min_size=1)) for _ in found]
+    pairs = zip(found, relevant, strict=True)
+    hits = np.array([[item in wanted for item in items[:k]] for items, wanted in pairs])
+    expected = trec(found, relevant, f"ndcg_cut.{k}")[f"ndcg_cut_{k}"]
+    np.testing.assert_allclose(
+        binary_ndcg(hits, np.array([len(one) for one in relevant])), expected, atol=1e-6
+    )
 
 
 @given(lists, st.data(), st.integers(1, 20))

@@ -9,8 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from training import segments as personas
 from training.acts import collect
-from training.charts import Whisker, bars, curve, table, whiskers
+from training.audience import Audience
+from training.charts import LEFT, RIGHT, Point, Whisker, bars, curve, plane, table, whiskers
+from training.cold_items import ColdItems
+from training.cold_start import POPULAR, SEGMENTS, ColdStart, NewcomerScores
 from training.dataset import Dataset
 from training.evaluation import (
     MODEL,
@@ -23,7 +27,9 @@ from training.evaluation import (
 )
 from training.measuring import Example, Recommended
 from training.report import page, read_evaluation, save_report
+from training.segments import Segment, Segments
 from training.split import Split
+from training.tradeoff import TradeOff
 
 TRAINING = {"validation_ndcg_at_10": [0.1, 0.3, 0.2], "importance": {"price": 7.0, "popular_rank": 3.0}}
 HOSTILE = "</bdi></style><script>alert('x')</script><img src=x onerror=\"alert(1)\">&lt;"
@@ -80,14 +86,47 @@ def evaluation(title: str = "Red shoes", **changes: object) -> Evaluation:
     return msgspec.structs.replace(whole, **changes)
 
 
+AUDIENCE = Audience(
+    segments=Segments(
+        users=60,
+        segments=(
+            Segment("buyers", "More purchases.", 40, 0.6667, {}),
+            Segment("others", "", 20, 0.3333, {}),
+        ),
+        silhouette={2: 0.4, 3: 0.3},
+        ward={2: 0.35},
+        agreement=0.9,
+        points=(personas.Point(0.0, 1.0, 0), personas.Point(2.0, -1.0, 1)),
+        explained=(0.5, 0.25),
+        axes=("more purchases", "newer"),
+    ),
+    newcomers=ColdStart(
+        users=9,
+        told=0.75,
+        methods={POPULAR: NewcomerScores(0.1, 0.5), SEGMENTS: NewcomerScores(0.2, 0.5)},
+        differences={POPULAR: Difference(0.1, -0.05, 0.15)},
+    ),
+    new_items=ColdItems(
+        items=7,
+        users=4,
+        recall_by_source={"popular": 0.0, "content": 0.25, "any": 0.25, "any but content": 0.0},
+        exposure=0.02,
+        exposure_without_content=0.01,
+    ),
+)
+
+
+def laid_out(found: Evaluation, *, facts: str = "facts", audience: Audience = AUDIENCE) -> str:
+    return page(facts, found, audience, TRAINING)
+
+
 def words(found: Evaluation) -> str:
-    return " ".join(Reader(page("facts", found, TRAINING)).texts)
+    return " ".join(Reader(laid_out(found)).texts)
 
 
 def test_what_is_saved_is_read_back(tmp_path: Path) -> None:
-    save_report(
-        evaluation(), msgspec.json.encode(TRAINING), Dataset(collect([]), {}, {}, Split.LAST), tmp_path
-    )
+    empty = Dataset(collect([]), {}, {}, Split.LAST)
+    save_report(evaluation(), AUDIENCE, msgspec.json.encode(TRAINING), empty, tmp_path)
     assert read_evaluation(tmp_path) == evaluation()
 
 
@@ -107,15 +146,48 @@ def test_a_report_of_before_is_read_and_laid_out(tmp_path: Path) -> None:
 
 
 def test_the_page_shows_the_same_twice() -> None:
-    assert page("facts", evaluation(), TRAINING) == page("facts", evaluation(), TRAINING)
+    assert laid_out(evaluation()) == laid_out(evaluation())
 
 
 def test_a_hostile_title_is_only_ever_text() -> None:
-    hostile = Reader(page(HOSTILE, evaluation(HOSTILE), TRAINING))
-    harmless = Reader(page("facts", evaluation(), TRAINING))
+    hostile = Reader(laid_out(evaluation(HOSTILE), facts=HOSTILE))
+    harmless = Reader(laid_out(evaluation()))
     assert hostile.tags == harmless.tags
     assert hostile.attributes == harmless.attributes
     assert hostile.texts.count(HOSTILE) == 4
+
+
+def test_a_hostile_persona_is_only_ever_text() -> None:
+    named = Segment(HOSTILE, HOSTILE, 60, 1.0, {})
+    segments = msgspec.structs.replace(AUDIENCE.segments, segments=(named, named), axes=(HOSTILE, HOSTILE))
+    hostile = laid_out(evaluation(), audience=msgspec.structs.replace(AUDIENCE, segments=segments))
+    assert Reader(hostile).tags == Reader(laid_out(evaluation())).tags
+    assert Reader(hostile).texts.count(HOSTILE) == 4
+
+
+def test_newcomers_are_told_with_the_interval_of_what_the_published_lists_have_more() -> None:
+    shown = words(evaluation())
+    assert "+0.1000 (-0.0500 to +0.1500)" in shown
+    assert "75% of the newcomers have a list for theirs" in shown
+
+
+def test_new_items_are_told_by_source_the_best_first_and_the_totals_last() -> None:
+    section = laid_out(evaluation()).split("New items")[1].split("<section>")[0]
+    texts = Reader(section.removesuffix("</section>").removeprefix("</h3>")).texts
+    assert [text for text in texts if text in AUDIENCE.new_items.recall_by_source] == [
+        *("content", "popular", "any", "any but content")
+    ]
+
+
+def test_an_audience_of_nobody_says_so() -> None:
+    audience = Audience(
+        segments=Segments(users=0, segments=(), note="Nobody."),
+        newcomers=ColdStart(note="Nobody came."),
+        new_items=ColdItems(items=0, users=0, recall_by_source={}, exposure=0, exposure_without_content=0),
+    )
+    shown = " ".join(Reader(laid_out(evaluation(), audience=audience)).texts)
+    assert "Nobody came." in shown
+    assert "Nobody's held-out item is new." in shown
 
 
 @given(st.text())
@@ -125,12 +197,13 @@ def test_no_text_changes_the_structure_of_a_chart(name: str) -> None:
         lambda name: bars({name: 1.0}, "{:.1f}", label=name),
         lambda name: whiskers({name: [Whisker(name, 0.2, 0.1, 0.3)]}, "{:.1f}", label=name),
         lambda name: curve([0.1, 0.2], "{:.1f}", label=name, unit=name),
+        lambda name: plane([Point(name, 0.1, 0.2)], "{:.1f}", label=name, across=name, up=name),
     ):
         assert Reader(draw(name)).tags == Reader(draw("plain")).tags
 
 
 def test_the_page_asks_for_nothing_from_anywhere() -> None:
-    text = page("facts", evaluation(), TRAINING)
+    text = laid_out(evaluation())
     assert Reader(text).attributes.isdisjoint({"src", "href", "srcset", "onload", "onerror"})
     assert not re.search(r"https?:|url\(|@import|<script|<link", text)
     assert "default-src 'none'" in text
@@ -138,7 +211,17 @@ def test_the_page_asks_for_nothing_from_anywhere() -> None:
 
 def test_the_page_has_every_section() -> None:
     shown = words(evaluation())
-    for section in ("accuracy", "Lift", "Beyond", "Recall", "Example", "Learning curve", "ranker looks at"):
+    for section in (
+        "accuracy",
+        "Lift",
+        "Beyond",
+        "Segments",
+        "Cold start",
+        "Recall",
+        "Example",
+        "Learning curve",
+        "ranker looks at",
+    ):
         assert section in shown
 
 
@@ -180,9 +263,25 @@ def test_where_nobody_was_evaluated_no_source_is_blamed() -> None:
 
 
 def test_a_group_too_small_to_compare_is_named_but_not_drawn() -> None:
-    text = page("facts", evaluation(), TRAINING)
+    text = laid_out(evaluation())
     assert "heavy: 11 or more items, users: 3 (too few)" in text
-    assert text.count("<circle") == 1
+    assert text.count("<circle") == 1 + len(AUDIENCE.segments.segments) + len(AUDIENCE.segments.points)
+
+
+def test_every_strength_of_diversity_is_drawn_and_told() -> None:
+    found = (TradeOff(0.0, 0.2, 0.0, 0.0, 0.5), TradeOff(0.5, 0.1, -0.15, -0.05, 0.75))
+    text = laid_out(evaluation(trade_off=found, groups={}))
+    assert text.count("<circle") == 2 + len(AUDIENCE.segments.segments) + len(AUDIENCE.segments.points)
+    assert "0.5 0.1000 -0.1500 to -0.0500 0.7500" in " ".join(Reader(text).texts)
+
+
+def test_the_ends_of_a_plane_are_its_points() -> None:
+    drawn = plane([Point("a", 1.0, 5.0), Point("b", 3.0, 2.0)], "{:.0f}", label="x", across="right", up="up")
+    places = re.findall(r'<circle class="dot strong" cx="([\d.]+)%" cy=([\d.]+)', drawn)
+    (left, top), (right, bottom) = [(float(x), float(y)) for x, y in places]
+    assert (left, right) == (LEFT, RIGHT)
+    assert top < bottom
+    assert Reader(drawn).texts[-4:] == ["up 5", "up 2", "right 1", "3"]
 
 
 def test_an_example_tells_its_place_and_its_reasons() -> None:
@@ -199,6 +298,8 @@ def test_charts_of_nothing_or_of_zeros_are_drawn() -> None:
         whiskers({"a": [Whisker("b", 0.0, 0.0, 0.0)]}, "{:.1f}", label="x"),
         curve([], "{:.1f}", label="x", unit="trees"),
         curve([0.5], "{:.1f}", label="x", unit="trees"),
+        plane([], "{:.1f}", label="x", across="x", up="y"),
+        plane([Point("a", 0.0, 0.0), Point("b", 0.0, 0.0)], "{:.1f}", label="x", across="x", up="y"),
     ):
         assert "nan" not in drawn
         Reader(drawn)

@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from factories import NOW, event
 from personalization.events import EventType, Item
 from personalization.profiles import CODES, KINDS, Profile, apply, at_seconds
-from training.behaviour import CATEGORY, DAY_PARTS, OUTLIER, TOP_CATEGORIES, behaviour_of
+from training.behaviour import CATEGORY, DAY_PARTS, OUTLIER, TOP_CATEGORIES, observe
 from training.personas import personas
 from training.segments import COUNTS, EVERYBODY, FEWEST_USERS, PICTURED_USERS, Segments, segment_users
 from training.segments_report import COLOURS, segments_section
 
+AT = at_seconds(NOW)
 ITEMS = [
     Item(item_id=f"{category}-{number}", category=category, price=price)
     for category, price in (("Hair Care", 10.0), ("Tools", 80.0))
@@ -48,7 +49,7 @@ def two_kinds(each: int = 60) -> list[Profile]:
 
 
 def test_users_of_two_kinds_make_two_segments_in_plain_words() -> None:
-    found = segment_users(two_kinds(), ITEMS, NOW)
+    found = segment_users(observe(two_kinds(), ITEMS, AT))
     buyer, browser = found.segment[:2].tolist()
     assert buyer != browser
     assert found.segment.tolist() == [buyer, browser] * 60
@@ -57,7 +58,7 @@ def test_users_of_two_kinds_make_two_segments_in_plain_words() -> None:
 
 
 def test_a_summary_adds_up_and_says_how_well_it_tells_apart() -> None:
-    summary = segment_users(two_kinds(), ITEMS, NOW).summary
+    summary = segment_users(observe(two_kinds(), ITEMS, AT)).summary
     assert summary.users == 120 == sum(one.users for one in summary.segments)
     assert sum(one.share for one in summary.segments) == pytest.approx(1)
     assert [one.users for one in summary.segments] == sorted(one.users for one in summary.segments)[::-1]
@@ -68,35 +69,35 @@ def test_a_summary_adds_up_and_says_how_well_it_tells_apart() -> None:
 
 
 def test_equal_input_and_seed_give_equal_bytes() -> None:
-    one, again = (segment_users(two_kinds(), ITEMS, NOW, seed=4) for _ in range(2))
+    one, again = (segment_users(observe(two_kinds(), ITEMS, AT), seed=4) for _ in range(2))
     assert msgspec.json.encode(one.summary) == msgspec.json.encode(again.summary)
     assert one.segment.tobytes() == again.segment.tobytes()
 
 
 def test_a_summary_survives_the_report() -> None:
-    summary = segment_users(two_kinds(), ITEMS, NOW).summary
+    summary = segment_users(observe(two_kinds(), ITEMS, AT)).summary
     stored = msgspec.json.encode(msgspec.to_builtins(summary, str_keys=True))
     assert msgspec.json.decode(stored, type=Segments, strict=False) == summary
 
 
 def test_few_users_are_one_segment_and_it_says_so() -> None:
-    found = segment_users(two_kinds(FEWEST_USERS // 2 - 1), ITEMS, NOW)
+    found = segment_users(observe(two_kinds(FEWEST_USERS // 2 - 1), ITEMS, AT))
     assert [one.name for one in found.summary.segments] == [EVERYBODY]
     assert "fewer than 50" in found.summary.note
     assert set(found.segment.tolist()) == {0}
 
 
 def test_users_who_behave_alike_are_one_segment_and_it_says_so() -> None:
-    found = segment_users([user("view", "Tools", acts=3, hour=9)] * 80, ITEMS, NOW)
+    found = segment_users(observe([user("view", "Tools", acts=3, hour=9)] * 80, ITEMS, AT))
     assert [one.users for one in found.summary.segments] == [80]
     assert "alike" in found.summary.note
 
 
 def test_no_users_and_users_without_acts_have_no_segment() -> None:
-    assert segment_users([], ITEMS, NOW).summary.users == 0
+    assert segment_users(observe([], ITEMS, AT)).summary.users == 0
     shown = Profile()
     apply(shown, event("impression", item_ids=("Tools-1",)))
-    found = segment_users([shown, *two_kinds(), Profile()], [], NOW)
+    found = segment_users(observe([shown, *two_kinds(), Profile()], [], AT))
     assert found.segment[[0, -1]].tolist() == [-1, -1]
     assert (found.segment[1:-1] >= 0).all()
 
@@ -104,7 +105,7 @@ def test_no_users_and_users_without_acts_have_no_segment() -> None:
 def test_one_user_with_absurd_counts_is_no_segment_of_their_own() -> None:
     absurd = user("purchase", "Hair Care", acts=12, hour=20)
     absurd.totals = [2**40] * len(KINDS)
-    found = segment_users([*two_kinds(), absurd], ITEMS, NOW)
+    found = segment_users(observe([*two_kinds(), absurd], ITEMS, AT))
     buyer, browser = found.segment[:2].tolist()
     assert found.segment.tolist() == [*[buyer, browser] * 60, buyer]
     assert sorted(one.users for one in found.summary.segments) == [60, 61]
@@ -115,9 +116,9 @@ def test_a_catalogue_of_one_category_is_no_matter_of_taste() -> None:
         Item(item_id=f"{place}-{number}", category="All") for place in ("Tools",) for number in range(20)
     ]
     profiles = [user("view", "Tools", acts=1 + number % 9, hour=number % 24) for number in range(90)]
-    names = behaviour_of(profiles, items, NOW).names
+    names = observe(profiles, items, AT).compare().names
     assert not [name for name in names if name.startswith(CATEGORY)]
-    assert segment_users(profiles, items, NOW).summary.users == 90
+    assert segment_users(observe(profiles, items, AT)).summary.users == 90
 
 
 @st.composite
@@ -139,7 +140,7 @@ def crowds(draw: st.DrawFn) -> list[Profile]:
 @given(crowds())
 @settings(max_examples=25, deadline=None)
 def test_everybody_with_an_act_is_in_one_of_at_most_eight_segments(profiles: list[Profile]) -> None:
-    found = segment_users(profiles, ITEMS, NOW)
+    found = segment_users(observe(profiles, ITEMS, AT))
     active = np.array([bool(profile.recent) for profile in profiles], dtype=np.bool_)
     assert ((found.segment >= 0) == active).all()
     sizes = [one.users for one in found.summary.segments]
@@ -152,7 +153,7 @@ def test_everybody_with_an_act_is_in_one_of_at_most_eight_segments(profiles: lis
 @given(crowds())
 @settings(max_examples=25, deadline=None)
 def test_features_are_standardised_and_cut(profiles: list[Profile]) -> None:
-    values = behaviour_of(profiles, ITEMS, NOW).values
+    values = observe(profiles, ITEMS, AT).compare().values
     assert np.isfinite(values).all()
     assert np.abs(values).max(initial=0) <= OUTLIER
 
@@ -164,14 +165,14 @@ def test_only_the_categories_that_most_users_came_to_are_told() -> None:
     ]
     for profile in profiles:
         assert profile.recent
-    told = [name for name in behaviour_of(profiles, items, NOW).names if name.startswith(CATEGORY)]
+    told = [name for name in observe(profiles, items, AT).compare().names if name.startswith(CATEGORY)]
     assert f"{CATEGORY}c0" in told
     assert len(told) <= TOP_CATEGORIES
 
 
 def test_recency_and_part_of_the_day_are_read_from_the_profile() -> None:
     late, early = user("view", "Tools", acts=2, hour=23), user("view", "Tools", acts=2, hour=1, days=20)
-    found = behaviour_of([late, early] * 60, ITEMS, NOW)
+    found = observe([late, early] * 60, ITEMS, AT).compare()
     row = dict(zip(found.names, found.values[0].tolist(), strict=True))
     assert [row["evenings"], row["nights"], row["recency"]] == pytest.approx([1.0, -1.0, -1.0])
     assert at_seconds(NOW) > late.last_at > early.last_at
@@ -213,7 +214,7 @@ class Tags(HTMLParser):
 
 
 def test_the_section_shows_every_persona_and_a_dot_a_user() -> None:
-    summary = segment_users(two_kinds(), ITEMS, NOW).summary
+    summary = segment_users(observe(two_kinds(), ITEMS, AT)).summary
     page = Tags()
     page.feed(segments_section(summary))
     assert all(one.name in page.words for one in summary.segments)
@@ -227,13 +228,13 @@ def test_a_categorys_name_is_only_ever_text_in_the_section() -> None:
         msgspec.structs.replace(item, category=hostile) if "Tools" in item.item_id else item for item in ITEMS
     ]
     page = Tags()
-    page.feed(segments_section(segment_users(two_kinds(), items, NOW).summary))
+    page.feed(segments_section(segment_users(observe(two_kinds(), items, AT)).summary))
     assert "script" not in page.tags
     assert hostile in page.words
 
 
 def test_a_section_of_one_segment_says_why() -> None:
-    assert "fewer than 50" in segments_section(segment_users([], [], NOW).summary)
+    assert "fewer than 50" in segments_section(segment_users(observe([], [], AT)).summary)
 
 
 def test_there_is_a_colour_for_every_segment() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from factories import NOW, event, listed
 from personalization import keys
+from personalization.adapters.dynamodb import MAX_BATCH_GET
 from personalization.adapters.memory import MemoryRefreshQueue, MemoryTable, StoredState
 from personalization.events import Context
 from personalization.experiments import packaged_definitions
@@ -17,7 +18,7 @@ from personalization.lists import encode_list
 from personalization.names import Source
 from personalization.ports import ActiveModel, RefreshRequest, Snapshot
 from personalization.profile_encoding import encode
-from personalization.profiles import Profile, apply
+from personalization.profiles import Facts, Profile, apply
 from personalization.serving import CACHE_SECONDS, LABELS, Query, Recommendations, Recommender, shared_list
 from personalization.tokens import verify
 
@@ -61,9 +62,12 @@ class Shop:
         return self
 
     def own_list(self, *items: str, revision: int = 0, version: str = "v1") -> None:
-        ranker = packaged_definitions().treatment("user-1", "home").variant.ranker
-        key = keys.list_key("user-1", surface="home", ranker=ranker, version=version)
-        self.table.lists[key] = encode_list(listed(*items, version=version, ranker=ranker, revision=revision))
+        variant = packaged_definitions().treatment("user-1", "home").variant
+        key = keys.list_key(
+            "user-1", surface="home", ranker=variant.ranker, policy=variant.policy, version=version
+        )
+        own = listed(*items, version=version, ranker=variant.ranker, revision=revision)
+        self.table.lists[key] = encode_list(own)
 
     def acts(self, *acts: tuple[str, str]) -> None:
         profile = Profile()
@@ -116,17 +120,21 @@ def test_bought_disliked_excluded_and_unavailable_items_are_left_out() -> None:
     ],
 )
 def test_a_new_user_gets_the_best_rung_there_is(shared: dict[str, list[str]], source: Source) -> None:
-    answer = Shop().publish(**shared).ask(replace(QUERY, country="de", device="mobile"))
+    answer = Shop().publish(**shared).ask(replace(QUERY, facts=Facts("DE", "mobile")))
     assert answer.source is source
     assert answer.label == LABELS[source]
     assert shown(answer) == [source.value[0]] * (source is not Source.NONE)
 
 
 EVERY_RUNG = {
-    "country__DE_and_device__mobile": ["both"],
-    "country__DE_and_device__any": ["country"],
-    "country__any_and_device__mobile": ["device"],
-    "country__any_and_device__any": ["everybody"],
+    "country__DE_and_device__mobile_and_referrer__search": ["all"],
+    "country__DE_and_device__mobile": ["country, device"],
+    "country__DE_and_referrer__search": ["country, referrer"],
+    "country__DE": ["country"],
+    "device__mobile_and_referrer__search": ["device, referrer"],
+    "device__mobile": ["device"],
+    "referrer__search": ["referrer"],
+    "everybody": ["everybody"],
     "trending": ["t"],
 }
 
@@ -134,24 +142,24 @@ EVERY_RUNG = {
 @pytest.mark.parametrize(
     ("facts", "published", "item"),
     [
-        (("DE", "mobile"), 0, "both"),
-        (("DE", "mobile"), 1, "country"),
-        (("DE", "mobile"), 2, "device"),
-        (("DE", "mobile"), 3, "everybody"),
-        (("DE", "mobile"), 4, "t"),
-        (("DE", None), 0, "country"),
-        (("DE", None), 2, "everybody"),
-        ((None, "mobile"), 0, "device"),
-        ((None, None), 0, "everybody"),
-        (("FR", "tv"), 0, "everybody"),
-        (("FR", "mobile"), 0, "device"),
+        *((("DE", "mobile", "search"), place, *items) for place, items in enumerate(EVERY_RUNG.values())),
+        (("DE", "mobile", None), 0, "country, device"),
+        (("DE", None, "search"), 0, "country, referrer"),
+        (("DE", None, None), 0, "country"),
+        ((None, "mobile", "search"), 0, "device, referrer"),
+        ((None, "mobile", None), 0, "device"),
+        ((None, None, "search"), 0, "referrer"),
+        ((None, None, None), 0, "everybody"),
+        (("FR", "tv", "ad"), 0, "everybody"),
+        (("FR", "mobile", "ad"), 0, "device"),
+        (("FR", "tv", "search"), 0, "referrer"),
     ],
 )
 def test_what_is_known_of_a_visitor_backs_off_to_the_closest_list_there_is(
-    facts: tuple[str | None, str | None], published: int, item: str
+    facts: tuple[str | None, ...], published: int, item: str
 ) -> None:
     shop = Shop().publish(**dict(list(EVERY_RUNG.items())[published:]))
-    query = replace(QUERY, country=facts[0], device=facts[1])
+    query = replace(QUERY, facts=Facts(*facts))
     assert shown(shop.ask(query)) == [item]
     shop.table.calls = 0
     assert shown(shop.ask(query)) == [item]
@@ -159,13 +167,40 @@ def test_what_is_known_of_a_visitor_backs_off_to_the_closest_list_there_is(
 
 
 def test_facts_that_only_the_profile_knows_back_off_too() -> None:
-    shop = Shop().publish(**dict(list(EVERY_RUNG.items())[1:]))
+    shop = Shop().publish(**dict(list(EVERY_RUNG.items())[3:]))
     profile = Profile()
-    apply(profile, event("view", "x", context=Context(country="de", device="mobile")))
+    context = Context(country="de", device="mobile", referrer="https://www.bing.com/")
+    apply(profile, event("view", "x", context=context))
     shop.table.states["user-1"] = StoredState(encode(profile))
     assert shown(shop.ask()) == ["everybody"]
     shop.now += timedelta(seconds=CACHE_SECONDS)
     assert shown(shop.ask()) == ["country"]
+
+
+def test_what_a_request_says_counts_more_than_what_the_profile_knows() -> None:
+    shop = Shop().publish(**EVERY_RUNG, referrer__email=["email"])
+    profile = Profile()
+    apply(profile, event("view", "x", context=Context(referrer="search")))
+    shop.table.states["user-1"] = StoredState(encode(profile))
+    assert shown(shop.ask(replace(QUERY, facts=Facts(referrer="email")))) == ["email"]
+
+
+def test_whoever_comes_from_wherever_one_call_reads_all_that_is_wanted() -> None:
+    """A call holds at most 100 keys; more would be a second one."""
+    shop = Shop().publish(**EVERY_RUNG)
+    asked: list[int] = []
+    read = shop.table.read
+
+    def counted(keys_wanted: Sequence[Key]) -> Snapshot:
+        asked.append(len(keys_wanted))
+        return read(keys_wanted)
+
+    shop.table.read = counted  # type: ignore[method-assign]
+    for number in range(400):
+        shop.now += timedelta(seconds=1)
+        shop.ask(replace(QUERY, facts=Facts(f"{number % 90:02}", f"device-{number % 7}", f"m-{number % 6}")))
+    assert len(asked) == 401
+    assert max(asked) <= MAX_BATCH_GET
 
 
 def test_before_the_first_publish_the_answer_is_empty_and_says_so() -> None:
@@ -217,11 +252,11 @@ def test_shared_lists_leave_out_what_is_not_available() -> None:
 def test_however_many_segments_there_are_a_switch_reaches_them_all_and_memory_stays_bounded() -> None:
     shop = Shop().publish(popular=["old"])
     for number in range(300):
-        shop.ask(replace(QUERY, device=f"device-{number}"))
+        shop.ask(replace(QUERY, facts=Facts(device=f"device-{number}")))
     shop.publish(version="v2", popular=["new"])
     shop.now += timedelta(seconds=CACHE_SECONDS)
     shop.ask()
-    assert shown(shop.ask(replace(QUERY, device="device-7"))) == ["new"]
+    assert shown(shop.ask(replace(QUERY, facts=Facts(device="device-7")))) == ["new"]
     shop.now += timedelta(seconds=CACHE_SECONDS)
     shop.ask()
     assert len(shop.recommender.shared.lists) < 100

@@ -11,13 +11,15 @@ from msgspec.structs import replace
 from factories import NOW, event
 from personalization.events import Context, Event, Item
 from personalization.keys import POPULAR, TRENDING
-from personalization.profiles import Profile, apply, at_seconds
+from personalization.profiles import Facts, Profile, apply, at_seconds
 from training.acts import ActLog, Acts, collect
+from training.behaviour import observe
 from training.facts import SUPPORT
 from training.segments import Segment, Segmentation, Segments, segment_users
 from training.shared_lists import EVERYBODY, RECENT_DAYS, group_scores, shared_lists
 from training.tables import build_tables
 
+AT = at_seconds(NOW)
 ITEMS = [Item(item_id=f"item-{number}", category="AB"[number % 2]) for number in range(20)]
 ALPINE = Context(country="CH", device="mobile")
 COASTAL = Context(country="PT", device="mobile")
@@ -53,7 +55,7 @@ def two_countries(each: int) -> list[Event]:
 
 def scores_of(log: ActLog, profiles: list[Profile]) -> dict[str, np.ndarray]:
     popularity = np.bincount(log.acts.item, weights=log.acts.weight, minlength=len(log.items))
-    return dict(group_scores(log.acts, segment_users(profiles, log.items, NOW), popularity, NOW))
+    return dict(group_scores(log.acts, segment_users(observe(profiles, log.items, AT)), popularity, AT))
 
 
 def test_every_group_with_support_and_everybody_has_a_list() -> None:
@@ -61,51 +63,51 @@ def test_every_group_with_support_and_everybody_has_a_list() -> None:
     tables = build_tables(log.acts, log.items, at=at_seconds(NOW))
     lists = dict(shared_lists(tables, log.acts, profiles, NOW))
     assert set(lists) == {
-        *(POPULAR, TRENDING, EVERYBODY, "country=any,device=mobile"),
+        *(POPULAR, TRENDING, EVERYBODY, "device=mobile"),
         *(
-            "country=CH,device=any",
+            "country=CH",
             "country=CH,device=mobile",
-            "country=PT,device=any",
+            "country=PT",
             "country=PT,device=mobile",
         ),
     }
     assert {item.reason for item in lists["country=CH,device=mobile"]} == {"popular_near_you"}
-    assert {item.reason for item in lists["country=any,device=mobile"]} == {"popular"}
+    assert {item.reason for item in lists["device=mobile"]} == {"popular"}
 
 
 def test_a_countrys_list_begins_with_what_its_people_come_to() -> None:
     log, profiles = log_of(two_countries(400))
     scores = scores_of(log, profiles)
     even = np.array([int(item.item_id.removeprefix("item-")) % 2 == 0 for item in log.items])
-    for name in ("country=CH,device=any", "country=CH,device=mobile"):
+    for name in ("country=CH", "country=CH,device=mobile"):
         assert even[np.argsort(-scores[name])[:10]].all()
-    assert scores["country=CH,device=mobile"][even].sum() > scores["country=CH,device=any"][even].sum() > 0.7
+    assert scores["country=CH,device=mobile"][even].sum() > scores["country=CH"][even].sum() > 0.7
 
 
 def test_a_small_group_keeps_close_to_everybody() -> None:
     log, profiles = log_of(two_countries(SUPPORT))
     scores = scores_of(log, profiles)
-    assert np.abs(scores["country=CH,device=any"] - scores[EVERYBODY]).max() < 0.02
+    assert np.abs(scores["country=CH"] - scores[EVERYBODY]).max() < 0.02
 
 
 def test_an_item_counts_once_a_user_however_often_they_click_it() -> None:
     events = two_countries(SUPPORT)
     log, profiles = log_of(events)
-    segmentation, popularity = segment_users(profiles, log.items, NOW), np.ones(len(log.items))
+    segmentation, popularity = segment_users(observe(profiles, log.items, AT)), np.ones(len(log.items))
     again = [replace(events[0], occurred_at=NOW - timedelta(hours=hour)) for hour in range(1, 50)]
     keen = collect([*events, *(replace(one, received_at=one.occurred_at) for one in again)], ITEMS)
     assert len(keen.acts) > len(log.acts)
-    before, after = (dict(group_scores(one.acts, segmentation, popularity, NOW)) for one in (log, keen))
+    before, after = (dict(group_scores(one.acts, segmentation, popularity, AT)) for one in (log, keen))
     assert all(before[name].tolist() == after[name].tolist() for name in before)
 
 
 def test_what_is_older_than_the_window_counts_through_popularity_only() -> None:
     events = two_countries(SUPPORT)
     log, profiles = log_of(events)
-    segmentation, popularity = segment_users(profiles, log.items, NOW), np.ones(len(log.items))
+    segmentation, popularity = segment_users(observe(profiles, log.items, AT)), np.ones(len(log.items))
     older = collect([*events, *acts_of("ch-0000", [1, 3], ALPINE, days=RECENT_DAYS + 1)], ITEMS)
     assert len(older.acts) == len(log.acts) + 2
-    before, after = (dict(group_scores(one.acts, segmentation, popularity, NOW)) for one in (log, older))
+    before, after = (dict(group_scores(one.acts, segmentation, popularity, AT)) for one in (log, older))
     assert all(before[name].tolist() == after[name].tolist() for name in before)
 
 
@@ -125,19 +127,34 @@ def test_a_group_without_acts_of_its_own_gets_the_taste_of_its_segments() -> Non
     segmentation = Segmentation(
         Segments(users=860, segments=segments),
         np.repeat([0, 1, 0], [400, 400, 60]),
-        [(None, None)] * 800 + [("PT", None)] * 60,
+        [Facts()] * 800 + [Facts("PT")] * 60,
     )
     even = np.arange(20) % 2 == 0
     shares = {
         personas: {
             name: scores[even].sum()
-            for name, scores in group_scores(acts, segmentation, np.ones(20), NOW, personas=personas)
+            for name, scores in group_scores(acts, segmentation, np.ones(20), AT, personas=personas)
         }
         for personas in (True, False)
     }
-    assert shares[True]["country=PT,device=any"] > 0.65
-    assert shares[False]["country=PT,device=any"] == pytest.approx(0.5)
+    assert shares[True]["country=PT"] > 0.65
+    assert shares[False]["country=PT"] == pytest.approx(0.5)
     assert shares[True][EVERYBODY] == pytest.approx(shares[False][EVERYBODY], abs=0.03)
+
+
+def test_a_group_of_several_facts_gets_what_all_of_them_say() -> None:
+    """A country comes to the first ten items, phones to even ones; of both together no act is known."""
+    user = np.repeat(np.arange(800), 10)
+    item = np.concatenate([np.tile(np.arange(10), 400), np.tile(np.arange(10) * 2, 400)])
+    acts = Acts(user, item, np.full(8000, AT - 60), np.ones(8000, dtype=np.float32))
+    segmentation = Segmentation(
+        Segments(users=850, segments=(Segment("all", "", 850, 1.0, {}),)),
+        np.zeros(850, dtype=np.int64),
+        [Facts("CH")] * 400 + [Facts(None, "mobile")] * 400 + [Facts("CH", "mobile")] * 50,
+    )
+    scores = dict(group_scores(acts, segmentation, np.ones(20), AT))
+    assert set(np.argsort(-scores["country=CH,device=mobile"])[:5].tolist()) == {0, 2, 4, 6, 8}
+    assert scores["country=CH,device=mobile"][:10:2].sum() > scores["country=CH"][:10:2].sum()
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(SUPPORT, 120))
@@ -159,9 +176,9 @@ def test_scores_are_distributions_and_repeatable(seed: int, users: int) -> None:
 
 
 def test_a_catalogue_without_acts_is_spread_evenly() -> None:
-    segmentation = segment_users([], ITEMS, NOW)
-    whole = Segmentation(segmentation.summary, np.zeros(SUPPORT, dtype=np.int64), [(None, None)] * SUPPORT)
+    segmentation = segment_users(observe([], ITEMS, AT))
+    whole = Segmentation(segmentation.summary, np.zeros(SUPPORT, dtype=np.int64), [Facts()] * SUPPORT)
     nothing = collect([], ITEMS).acts
-    assert dict(group_scores(nothing, whole, np.zeros(20), NOW))[EVERYBODY].tolist() == pytest.approx(
+    assert dict(group_scores(nothing, whole, np.zeros(20), AT))[EVERYBODY].tolist() == pytest.approx(
         [0.05] * 20
     )

@@ -14,7 +14,8 @@ from crawleruseragents import is_crawler
 from personalization.errors import InvalidInput
 from personalization.events import ClientEvent, accept, decode_client_event, decode_item
 from personalization.profiles import LATE_WINDOW
-from training.shop import COUNTRIES, DEVICES, Shop, country_of, device_of, examination
+from personalization.referrers import medium_of
+from training.shop import COUNTRIES, DEVICES, REFERRERS, Shop, country_of, device_of, examination, referrer_of
 from training.synthetic import main, simulate
 
 END = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
@@ -129,24 +130,40 @@ def test_people_click_what_meets_their_taste(shop: Shop, valid: list[ClientEvent
     assert np.mean(clicked) > np.mean(overall) + 2
 
 
-def test_where_people_live_and_what_they_browse_with_hints_at_taste_and_budget() -> None:
+def test_facts_about_people_hint_at_taste_and_budget() -> None:
     shop = Shop.open(seed=3, users=4_000, items=ITEMS)
-    country, device = country_of(np.arange(4_000)), device_of(np.arange(4_000))
+    users = np.arange(4_000)
     liking = shop.tastes @ shop.centres.T
-    for category in range(len(shop.centres)):
-        favoured = country == category % len(COUNTRIES)
-        assert liking[favoured, category].mean() > liking[~favoured, category].mean()
-    budgets = [shop.budget[device == place].mean() for place in range(len(DEVICES))]
+    for fact, values in ((country_of(users), COUNTRIES), (referrer_of(users), REFERRERS)):
+        for category in range(len(shop.centres)):
+            favoured = fact == category % len(values)
+            assert liking[favoured, category].mean() > liking[~favoured, category].mean()
+    budgets = [shop.budget[device_of(users) == place].mean() for place in range(len(DEVICES))]
     assert budgets[1] < budgets[0] < budgets[2]
 
 
-def test_events_name_the_country_and_device_of_their_user(shop: Shop, valid: list[ClientEvent]) -> None:
+def test_facts_are_only_hints() -> None:
+    """Most of what tells tastes apart is not in the facts: equal facts leave most of the variance."""
+    shop = Shop.open(seed=3, users=4_000, items=ITEMS)
+    users = np.arange(4_000)
+    group = (country_of(users) * len(REFERRERS) + referrer_of(users)) * len(DEVICES) + device_of(users)
+    means = np.array([shop.tastes[group == one].mean(axis=0) for one in range(group.max() + 1)])
+    explained = 1 - np.var(shop.tastes - means[group], axis=0).sum() / np.var(shop.tastes, axis=0).sum()
+    assert 0.02 < explained < 0.5
+
+
+def test_events_name_the_facts_of_their_user(shop: Shop, valid: list[ClientEvent]) -> None:
     places = {user_id: row for row, user_id in enumerate(shop.user_ids)}
     for event in valid:
         if event.user_id in places:
             row = places[event.user_id]
             assert event.context.country == COUNTRIES[country_of(row)]
             assert event.context.device == DEVICES[device_of(row)]
+            assert event.context.referrer == REFERRERS[referrer_of(row)]
+
+
+def test_every_referrer_of_the_shop_is_of_a_kind_of_its_own() -> None:
+    assert len({medium_of(referrer) for referrer in REFERRERS} - {None}) == len(REFERRERS)
 
 
 def test_a_click_is_less_likely_further_down_and_at_a_price_that_hurts(shop: Shop) -> None:

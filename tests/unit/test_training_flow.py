@@ -162,14 +162,23 @@ def test_the_model_beats_popularity_on_a_shop_with_tastes(offline: Path) -> None
     assert methods["model"]["ndcg"]["10"] > 1.2 * methods["popularity"]["ndcg"]["10"]
 
 
+def test_a_report_tells_of_segments_newcomers_and_new_items(offline: Path) -> None:
+    audience = json.loads((offline / "report.json").read_bytes())["audience"]
+    assert (
+        sum(one["users"] for one in audience["segments"]["segments"]) == audience["segments"]["users"] > 200
+    )
+    assert audience["newcomers"]["told"] > 0.5
+
+
 def test_the_jobs_make_the_model_that_the_pipeline_makes(root: Path, offline: Path) -> None:
     ranker = "ranker.txt"
     assert (root / "model" / ranker).read_bytes() == (offline / "model" / ranker).read_bytes()
     reports = [
-        json.loads(path.read_bytes())["evaluation"]
+        json.loads(path.read_bytes())
         for path in (root / "processing/output/report/report.json", offline / "report.json")
     ]
-    assert reports[0] == reports[1]
+    for part in ("evaluation", "audience"):
+        assert reports[0][part] == reports[1][part]
 
 
 def test_the_gate_lets_a_good_model_pass_and_holds_it_against_the_one_in_service(root: Path) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from training.audience import study
 from training.dataset import load_dataset
 from training.evaluation import evaluate, rankers_of
 from training.folders import parse_job
@@ -18,9 +19,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     dataset = load_dataset(job.folders.input("dataset"), [Stage.TEST])
     model = job.folders.input("model")
     rankers = rankers_of(model, job.folders.input("champion"), threads=job.threads)
-    evaluation = evaluate(dataset, rankers)
+    knowledge = dataset.knowledge(Stage.TEST)
+    evaluation = evaluate(dataset.log, knowledge, rankers)
+    audience = study(dataset.log.acts, knowledge)
     folder = job.folders.output("report")
-    save_report(evaluation, (model / TRAINING_FILE).read_bytes(), dataset, folder)
+    save_report(evaluation, audience, (model / TRAINING_FILE).read_bytes(), dataset, folder)
     (folder / "held_out.json").write_bytes(msgspec.json.encode(dataset.held_out()))
     return 0
 

@@ -17,22 +17,9 @@ from personalization.events import EventType
 from personalization.factors import affinity, fold_in, nearest
 from personalization.model_tables import Floats, Ints, Tables, entries_at, strongest
 from personalization.profiles import CODES, Profile
+from personalization.recipe import DEFAULT_OFFERED
 
-SOURCES: Final = ("covisitation", "transition", "content", "propagation", "factors", "popular", "trending")
-OFFERED: Final = {
-    "covisitation": 120,
-    "transition": 80,
-    "content": 60,
-    "propagation": 60,
-    "factors": 60,
-    "popular": 40,
-    "trending": 20,
-}
-"""How many items a source offers a user."""
-HISTORY_DECAY: Final = 0.85
-"""Weight of a history item against the one after it."""
-LAST_ITEMS: Final = 2
-"""How many of the latest items the transitions start from."""
+SOURCES: Final = tuple(DEFAULT_OFFERED)
 LOW_RATING_TENTHS: Final = 25
 """A rating of 2.5 or less is no reason to show more of the same."""
 
@@ -59,17 +46,18 @@ class History:
     weights
         (b, n) sparse: each known item's weight, decayed by its place from the newest.
     last
-        (b, n) sparse: the same of the latest `LAST_ITEMS` only.
+        (b, n) sparse: the same of the recipe's `last_items` only.
     excluded
         (b, n) sparse, positive for items never to be recommended to the user.
-    newest
-        (b,) row of the newest known item, -1 for none.
+    newest, previous
+        (b,) row of the newest known item, and of the one before; -1 for none.
     """
 
     weights: sparse.csr_array
     last: sparse.csr_array
     excluded: sparse.csr_array
     newest: Ints
+    previous: Ints
 
 
 @dataclass(frozen=True)
@@ -120,7 +108,8 @@ def history_of(
     """
     known: list[tuple[int, int, float, int]] = []
     excluded: list[tuple[int, int]] = []
-    newest = np.full(len(profiles), -1, dtype=np.int64)
+    latest = np.full((2, len(profiles)), -1, dtype=np.int64)
+    recipe = tables.recipe
     for user, profile in enumerate(profiles):
         place = 0
         for item_id, (_, code, tenths) in _newest_first(profile):
@@ -130,8 +119,9 @@ def history_of(
             if not repeat:
                 excluded.append((user, row))
             if is_positive(code, tenths):
-                known.append((user, row, WEIGHT_OF_CODE[code] * HISTORY_DECAY**place, place))
-                newest[user] = row if place == 0 else newest[user]
+                known.append((user, row, WEIGHT_OF_CODE[code] * recipe.history_decay**place, place))
+                if place < len(latest):
+                    latest[place, user] = row
                 place += 1
         excluded += _never(user, profile, tables, repeat=repeat)
     shape = (len(profiles), len(tables.items))
@@ -141,10 +131,11 @@ def history_of(
     return History(
         weights=_matrix([(user, row, weight) for user, row, weight, _ in known], shape),
         last=_matrix(
-            [(user, row, weight) for user, row, weight, place in known if place < LAST_ITEMS], shape
+            [(user, row, weight) for user, row, weight, place in known if place < recipe.last_items], shape
         ),
         excluded=never,
-        newest=newest,
+        newest=latest[0],
+        previous=latest[1],
     )
 
 
@@ -169,20 +160,22 @@ def _matrix(entries: Sequence[tuple[int, int, float]], shape: tuple[int, int]) -
 
 def generate(history: History, tables: Tables) -> Candidates:
     """Collect the candidates of every source for a block of users."""
+    offered = tables.recipe.offered
     linked = {
-        "covisitation": history.weights @ tables.similarities["covisitation"],
-        "transition": history.last @ tables.similarities["transition"],
-        "content": history.weights @ tables.similarities["content"],
-        "propagation": history.weights @ tables.similarities["propagation"],
+        name: sparse.csr_array((history.last if name == "transition" else history.weights) @ matrix)
+        for name, matrix in tables.similarities.items()
     }
     vectors = fold_in(history.weights, tables.factors)
-    near = nearest(vectors, tables.factors, history.excluded, OFFERED["factors"])
+    near = nearest(vectors, tables.factors, history.excluded, offered["factors"])
     found = _union(
         {
-            **{name: _offer(name, _without(matrix, history.excluded)) for name, matrix in linked.items()},
+            **{
+                name: _offer(_without(matrix, history.excluded), offered[name])
+                for name, matrix in linked.items()
+            },
             "factors": (*near, affinity(vectors, tables.factors, *near)),
-            "popular": _shared_offer("popular", tables.popular, history.excluded),
-            "trending": _shared_offer("trending", tables.trending, history.excluded),
+            "popular": _shared_offer(tables.popular, history.excluded, offered["popular"]),
+            "trending": _shared_offer(tables.trending, history.excluded, offered["trending"]),
         },
         history.weights.shape,
     )
@@ -204,17 +197,17 @@ def _without(matrix: sparse.csr_array, excluded: sparse.csr_array) -> sparse.csr
     return kept
 
 
-def _offer(name: str, matrix: sparse.csr_array) -> Offer:
-    best = strongest(matrix, OFFERED[name])
+def _offer(matrix: sparse.csr_array, count: int) -> Offer:
+    best = strongest(matrix, count)
     users = np.repeat(np.arange(best.shape[0]), np.diff(best.indptr))
     order = np.lexsort((best.indices, -best.data, users))
     return users[order], best.indices[order].astype(np.int64), best.data[order]
 
 
-def _shared_offer(name: str, order: Ints, excluded: sparse.csr_array) -> Offer:
+def _shared_offer(order: Ints, excluded: sparse.csr_array, count: int) -> Offer:
     """The first items of one order that a user may see; at most as many are skipped as are excluded."""
     users_count = excluded.shape[0]
-    reach = OFFERED[name] + int(np.diff(excluded.indptr).max(initial=0))
+    reach = count + int(np.diff(excluded.indptr).max(initial=0))
     top = order[:reach]
     place_of = np.full(excluded.shape[1], -1, dtype=np.int64)
     place_of[top] = np.arange(len(top))
@@ -222,7 +215,7 @@ def _shared_offer(name: str, order: Ints, excluded: sparse.csr_array) -> Offer:
     rows = np.repeat(np.arange(users_count), np.diff(excluded.indptr))
     places = place_of[excluded.indices]
     hidden[rows[places >= 0], places[places >= 0]] = True
-    kept = ~hidden & (np.cumsum(~hidden, axis=1) <= OFFERED[name])
+    kept = ~hidden & (np.cumsum(~hidden, axis=1) <= count)
     users, columns = np.nonzero(kept)
     return users, top[columns], (1.0 / (1.0 + columns)).astype(np.float32)
 

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from personalization.errors import InvalidEvent
+from personalization.referrers import medium_of
 
 MAX_BATCH_EVENTS: Final = 500
 MAX_EVENT_BYTES: Final = 32 * 1024
@@ -93,12 +94,18 @@ class Item(Struct, kw_only=True, omit_defaults=True, frozen=True):
 
 
 class Context(Struct, kw_only=True, omit_defaults=True, frozen=True):
-    """Circumstances of an event; unknown keys are dropped."""
+    """Circumstances of an event; unknown keys are dropped.
+
+    Attributes
+    ----------
+    referrer
+        What a client sends: an address or a word; in a canonical event a `referrers.Medium`.
+    """
 
     device: Label | None = None
     country: Annotated[str, Meta(pattern=r"^[A-Za-z]{2}\Z")] | None = None
     language: Label | None = None
-    referrer: Annotated[str, Meta(max_length=256)] | None = None
+    referrer: Annotated[str, Meta(max_length=2048)] | None = None
     user_agent: Annotated[str, Meta(max_length=512)] | None = None
 
 
@@ -200,7 +207,8 @@ def accept(
 ) -> Event:
     """Turn a client's event into the canonical one, or refuse it.
 
-    The user agent is looked at and dropped: it is close to a fingerprint.
+    The user agent is looked at and dropped: it is close to a fingerprint. Of a referrer its medium
+    stays.
 
     Raises
     ------
@@ -216,8 +224,9 @@ def accept(
     occurred_at = event.occurred_at.astimezone(UTC)
     context = event.context
     bot = context.user_agent is not None and is_bot(context.user_agent)
-    if context.user_agent is not None:
-        context = msgspec.structs.replace(context, user_agent=None)
+    medium = None if context.referrer is None else medium_of(context.referrer)
+    if context.user_agent is not None or context.referrer != medium:
+        context = msgspec.structs.replace(context, user_agent=None, referrer=medium)
     body = {name: getattr(event, name) for name in _Body.__struct_fields__}
     body |= {"occurred_at": min(occurred_at, received_at), "context": context}
     return Event(**body, user_key=user_key, received_at=received_at, bot=bot)

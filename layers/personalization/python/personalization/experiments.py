@@ -14,6 +14,7 @@ from msgspec import Meta, Struct
 
 from personalization.errors import InvalidInput
 from personalization.names import Ranker
+from personalization.policies import RELEVANCE, Policy
 
 _FNV_OFFSET: Final = 0x811C9DC5
 _FNV_PRIME: Final = 0x01000193
@@ -26,6 +27,7 @@ class Variant(Struct, frozen=True, kw_only=True):
     name: str
     weight: Annotated[float, Meta(ge=0, le=1)]
     ranker: Ranker = Ranker.LIGHTGBM
+    policy: Policy = RELEVANCE
     label: str = "Recommended for you"
 
 

@@ -6,7 +6,7 @@ is not a feature: the slate a click came from is in the profile before the click
 away.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -19,13 +19,18 @@ from personalization.model_tables import POPULARITY_DAYS, Floats, Ints, Tables, 
 from personalization.profiles import CODES, Profile
 
 _DAY: Final = 86_400.0
-_OF_LAST: Final = ("covisitation", "transition", "content")
+_OF_LAST: Final = ("covisitation", "transition", "content", "autoencoder")
 """Similarities of an item to the user's last one alone; sources look at more of the history."""
+_LINKS: Final = ("covisitation", "transition")
+"""Similarities of which it is also told how many of the history's items bring the item."""
 FEATURES: Final = (
     *(f"{source}_score" for source in SOURCES),
     *(f"{source}_rank" for source in SOURCES),
     "sources",
     *(f"last_{name}" for name in _OF_LAST),
+    "previous_transition",
+    "transition_back",
+    *(f"{name}_links" for name in _LINKS),
     *(f"popularity_{days}d" for days in POPULARITY_DAYS),
     "item_age_days",
     "price",
@@ -56,7 +61,10 @@ def features(
         *candidates.score.T,
         *candidates.rank.T,
         (~np.isnan(candidates.rank)).sum(axis=1),
-        *_similar_to_last(candidates, history, tables),
+        *_similar_to(history.newest, _OF_LAST, candidates, tables),
+        *_similar_to(history.previous, ("transition",), candidates, tables),
+        _back(candidates, history, tables),
+        *_links(candidates, history, tables),
         *tables.popularity[item].T,
         np.where(first_seen > 0, (at[user] - first_seen) / _DAY, np.nan),
         tables.price[item],
@@ -68,13 +76,31 @@ def features(
     return np.column_stack(columns).astype(np.float32)
 
 
-def _similar_to_last(candidates: Candidates, history: History, tables: Tables) -> list[Floats]:
-    """Return for each of `_OF_LAST` (c,) what it says from the user's last item to each candidate."""
-    users = np.flatnonzero(history.newest >= 0)
+def _similar_to(rows: Ints, names: Sequence[str], candidates: Candidates, tables: Tables) -> Iterator[Floats]:
+    """Yield for each similarity (c,) what it says from each user's row (b,), -1 for none, to a candidate."""
+    users = np.flatnonzero(rows >= 0)
     ones = np.ones(len(users), dtype=np.float32)
-    last = sparse.csr_array((ones, (users, history.newest[users])), shape=history.weights.shape)
-    linked = (sparse.csr_array(last @ tables.similarities[name]) for name in _OF_LAST)
-    return [entries_at(matrix, candidates.user, candidates.item) for matrix in linked]
+    one = sparse.csr_array((ones, (users, rows[users])), shape=(candidates.users, len(tables.items)))
+    for name in names:
+        linked = sparse.csr_array(one @ tables.similarities[name])
+        yield entries_at(linked, candidates.user, candidates.item)
+
+
+def _back(candidates: Candidates, history: History, tables: Tables) -> Floats:
+    """(c,), how often the user's last item comes after a candidate: of the order that others took."""
+    last = history.newest[candidates.user]
+    back = entries_at(tables.similarities["transition"], candidates.item, np.maximum(last, 0))
+    return np.where(last >= 0, back, 0.0).astype(np.float32)
+
+
+def _links(candidates: Candidates, history: History, tables: Tables) -> Iterator[Floats]:
+    """Yield for each of `_LINKS` (c,) how many of the user's items have the candidate as a neighbour."""
+    weights = history.weights
+    ones = np.ones_like(weights.data)
+    known = sparse.csr_array((ones, weights.indices, weights.indptr), shape=weights.shape)
+    for name in _LINKS:
+        linked = sparse.csr_array(known @ tables.neighbours[name])
+        yield entries_at(linked, candidates.user, candidates.item)
 
 
 def _category_affinity(

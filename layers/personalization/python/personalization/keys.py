@@ -3,7 +3,7 @@
 | pk               | sk                               | holds                                      |
 | ---------------- | -------------------------------- | ------------------------------------------ |
 | USER#key         | PROFILE                          | profile, seen ids, mark, revision          |
-| USER#key         | LIST#surface#ranker#version      | the user's list                            |
+| USER#key         | LIST#surface#ranker#version      | the user's list; ranker.policy unless by relevance |
 | SEGMENT#name     | LIST#version                     | popular, trending, and per-segment lists   |
 | ITEM#id          | META                             | the catalogue item                         |
 | CATALOG          | UNAVAILABLE                      | set of ids of items that are not available |
@@ -11,10 +11,13 @@
 """
 
 from datetime import datetime
+from hashlib import blake2b
+from itertools import product
 from typing import Final, NamedTuple
 
 from personalization.names import Ranker
-from personalization.profiles import segment_of
+from personalization.policies import RELEVANCE, Policy
+from personalization.profiles import Facts, segment_of
 
 POPULAR: Final = "popular"
 TRENDING: Final = "trending"
@@ -38,9 +41,22 @@ def profile_key(user_key: str) -> Key:
     return Key(f"USER#{user_key}", "PROFILE")
 
 
-def list_key(user_key: str, *, surface: str, ranker: Ranker, version: str) -> Key:
-    """Key of a user's list."""
-    return Key(f"USER#{user_key}", f"LIST#{surface}#{ranker}#{version}")
+def list_key(user_key: str, *, surface: str, ranker: Ranker, version: str, policy: Policy = RELEVANCE) -> Key:
+    """Key of a user's list: variants that would build it alike share it, others have their own.
+
+    >>> list_key("u", surface="home", ranker=Ranker.LIGHTGBM, version="v1").sk
+    'LIST#home#lightgbm#v1'
+    >>> list_key("u", surface="home", ranker=Ranker.LIGHTGBM, version="v1", policy=Policy(diversity=0.25)).sk
+    'LIST#home#lightgbm.8a50ff4a#v1'
+    """
+    recipe = f"{ranker}.{policy.digest}" if policy.digest else ranker
+    return Key(f"USER#{user_key}", f"LIST#{surface}#{recipe}#{version}")
+
+
+def draw_seed(key: Key, revision: int) -> int:
+    """Seed of what is drawn for a list: the same for the same list, another after the user's next act."""
+    text = f"{key.pk}{key.sk}#{revision}"
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest())
 
 
 def segment_key(name: str, *, version: str) -> Key:
@@ -48,16 +64,24 @@ def segment_key(name: str, *, version: str) -> Key:
     return Key(f"SEGMENT#{name}", f"LIST#{version}")
 
 
-def segment_names(country: str | None, device: str | None) -> list[str]:
+def segment_facts(facts: Facts) -> list[Facts]:
+    """Return every part of what is known of a visitor, the closest first, nothing last.
+
+    Facts are let go from the last on: at most 8 parts of three facts.
+
+    >>> [tuple(part) for part in segment_facts(Facts("DE", None, "search"))]
+    [('DE', None, 'search'), ('DE', None, None), (None, None, 'search'), (None, None, None)]
+    """
+    return [Facts(*part) for part in product(*((fact, None) if fact else (None,) for fact in facts))]
+
+
+def segment_names(facts: Facts) -> list[str]:
     """Name the segments that hold a visitor of whom this is known, the closest first, everybody's last.
 
-    >>> segment_names("de", "mobile")[:3]
-    ['country=DE,device=mobile', 'country=DE,device=any', 'country=any,device=mobile']
-    >>> segment_names(None, "mobile")
-    ['country=any,device=mobile', 'country=any,device=any']
+    >>> segment_names(Facts(device="mobile"))
+    ['device=mobile', 'everybody']
     """
-    known = [(country, device), (country, None), (None, device), (None, None)]
-    return list(dict.fromkeys(segment_of(*facts) for facts in known))
+    return list(map(segment_of, segment_facts(facts)))
 
 
 def item_key(item_id: str) -> Key:

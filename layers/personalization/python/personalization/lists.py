@@ -8,6 +8,7 @@ from msgspec import Meta, Struct
 
 from personalization.errors import CorruptData
 from personalization.names import Ranker
+from personalization.policies import RELEVANCE, Policy
 from personalization.profiles import Profile, item_hash
 
 DEFAULT_LIMIT: Final = 20
@@ -15,9 +16,18 @@ MAX_LIMIT: Final = 50
 STORED_ITEMS: Final = 60
 """Three times the usual limit, so that filters don't empty a list."""
 
+CERTAIN: Final = 1.0
+"""Propensity of a place that was not left to chance; this very object is not stored."""
+
 
 class ListItem(Struct, frozen=True, omit_defaults=True):
-    """One recommended item with what the response shows."""
+    """One recommended item with what the response shows.
+
+    Attributes
+    ----------
+    propensity
+        With what probability the item got its place, given the items before it (`reranking.Slate`).
+    """
 
     item_id: str
     score: float
@@ -25,6 +35,7 @@ class ListItem(Struct, frozen=True, omit_defaults=True):
     title: str | None = None
     category: str | None = None
     price: float | None = None
+    propensity: float = CERTAIN
 
 
 class RecommendationList(Struct, frozen=True, kw_only=True):
@@ -38,6 +49,8 @@ class RecommendationList(Struct, frozen=True, kw_only=True):
         `Profile.revision` the list was built from; 0 for lists of many users.
     built_at
         Seconds since 1970.
+    policy
+        How the items were arranged.
     """
 
     list_id: str
@@ -46,6 +59,7 @@ class RecommendationList(Struct, frozen=True, kw_only=True):
     revision: int
     built_at: int
     items: Annotated[tuple[ListItem, ...], Meta(max_length=200)]
+    policy: Policy = RELEVANCE
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -53,7 +67,7 @@ _decoder = msgspec.msgpack.Decoder(RecommendationList)
 
 
 def encode_list(recommendations: RecommendationList) -> bytes:
-    """Serialize a list as MessagePack; about 60 bytes an item."""
+    """Serialize a list as MessagePack; about 60 bytes an item, and 20 more if its place was drawn."""
     return _encoder.encode(recommendations)
 
 

@@ -6,7 +6,7 @@ linear in items.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -19,11 +19,12 @@ from scipy import sparse
 from personalization.errors import ModelError
 from personalization.events import Item
 from personalization.profiles import item_hash
+from personalization.recipe import Recipe
 
 NEIGHBOURS: Final = 100
 POPULARITY_DAYS: Final = (1, 7, 30, 365)
 """Windows of `Tables.popularity`, in days before the tables' time."""
-SIMILARITIES: Final = ("covisitation", "transition", "content", "propagation")
+SIMILARITIES: Final = ("covisitation", "transition", "content", "propagation", "autoencoder")
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
@@ -47,6 +48,8 @@ class Tables:
         (n, len(POPULARITY_DAYS)), acts in each window, weighted by kind.
     first_seen
         (n,), seconds since 1970 of publication or of the first act; 0 if neither is known.
+    recipe
+        How the tables were counted, and how candidates are found in them.
     """
 
     items: tuple[Item, ...]
@@ -55,6 +58,7 @@ class Tables:
     factors: Floats
     popularity: Floats
     first_seen: Ints
+    recipe: Recipe = field(default_factory=Recipe)
 
     @cached_property
     def index(self) -> dict[str, int]:
@@ -68,6 +72,14 @@ class Tables:
         for row, item in enumerate(self.items):
             rows.setdefault(item_hash(item.item_id), []).append(row)
         return rows
+
+    @cached_property
+    def neighbours(self) -> Mapping[str, sparse.csr_array]:
+        """Name of `SIMILARITIES` -> (n, n), 1 where the table has an entry."""
+        return {
+            name: sparse.csr_array((np.ones_like(table.data), table.indices, table.indptr), shape=table.shape)
+            for name, table in self.similarities.items()
+        }
 
     @cached_property
     def category(self) -> Ints:
@@ -108,6 +120,7 @@ def save_tables(tables: Tables, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "items.json").write_bytes(msgspec.json.encode(tables.items))
     (folder / "at.json").write_bytes(msgspec.json.encode(tables.at))
+    (folder / "recipe.json").write_bytes(msgspec.json.encode(tables.recipe))
     np.save(folder / "factors.npy", tables.factors)
     np.save(folder / "popularity.npy", tables.popularity)
     np.save(folder / "first_seen.npy", tables.first_seen)
@@ -135,6 +148,7 @@ def load_tables(folder: Path) -> Tables:
             factors=np.load(folder / "factors.npy", mmap_mode="r"),
             popularity=np.load(folder / "popularity.npy"),
             first_seen=np.load(folder / "first_seen.npy"),
+            recipe=msgspec.json.decode((folder / "recipe.json").read_bytes(), type=Recipe),
         )
     except (OSError, ValueError, msgspec.DecodeError) as error:
         raise ModelError(f"the model's tables can't be read: {error}") from error

@@ -3,7 +3,8 @@
 `apply` is the only definition of a profile: live events, replays of the lake and bulk imports all
 go through it. Its result does not depend on the order of events: every part is a sum of integers,
 a maximum, or "the n entries with the greatest (time, key)", which stays the same whichever subset was
-trimmed on the way. So profiles are trimmed lazily and exactly, and live equals rebuilt, byte for byte
+trimmed on the way. A count per item could not be trimmed so: impressions are kept themselves, one entry an
+item and hour. So profiles are trimmed lazily and exactly, and live equals rebuilt, byte for byte
 (`personalization.profile_encoding`).
 
 Times are whole seconds since 1970 (UTC). Events of one user in the same second are ordered by key.
@@ -12,23 +13,25 @@ items of one user collide with probability 6e-8 per pair.
 """
 
 import heapq
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 from zlib import crc32
 
 import msgspec
 from msgspec import Struct
 
 from personalization.events import DELIBERATE, Event, EventType
+from personalization.referrers import medium_of
 
 LATE_WINDOW: Final = timedelta(days=7)
 """An event accepted later than this after it happened goes to the lake only."""
 
 MAX_RECENT: Final = 64
 MAX_OWNED: Final = 200
-MAX_SHOWN: Final = 50
+MAX_SHOWN: Final = 64
+SHOWN_HOURS: Final = 30 * 24
 MAX_DISLIKED: Final = 50
 MAX_DAYS: Final = 30
 MAX_SURFACES: Final = 4
@@ -65,6 +68,35 @@ class Outcome(StrEnum):
     DUPLICATE = "duplicate"
 
 
+class Facts(NamedTuple):
+    """What a first request tells of a visitor, the most telling first; None is unknown.
+
+    Attributes
+    ----------
+    country
+        ISO 3166 code of two capital letters.
+    referrer
+        A `referrers.Medium`.
+    """
+
+    country: str | None = None
+    device: str | None = None
+    referrer: str | None = None
+
+    @classmethod
+    def of(cls, country: str | None, device: str | None, referrer: str | None) -> "Facts":
+        """Normalize what a client says.
+
+        >>> Facts.of("de", "", "https://duckduckgo.com/?q=lamp")
+        Facts(country='DE', device=None, referrer=<Medium.SEARCH: 'search'>)
+        """
+        medium = None if referrer is None else medium_of(referrer)
+        return cls(country.upper() if country else None, device or None, medium)
+
+
+NO_FACTS: Final = Facts()
+
+
 class Profile(Struct):
     """What is known of one user.
 
@@ -80,8 +112,11 @@ class Profile(Struct):
         Sum of the purchases' values.
     recent
         Item -> latest positive act. At most `MAX_RECENT`, the newest.
-    owned, shown
-        Item hash -> when it was last bought or rated, or last shown.
+    owned
+        Item hash -> when it was last bought or rated.
+    shown
+        (hour since 1970, item hash): the hours in which items were shown. At most `MAX_SHOWN`, the newest, of
+        the last `SHOWN_HOURS` hours.
     disliked
         Item -> when it was last disliked or dismissed.
     days
@@ -89,7 +124,7 @@ class Profile(Struct):
     surfaces
         Surface -> when it was last seen.
     attributes
-        Name (country, device, …) -> (at, value), the latest word wins.
+        Name (country, device, referrer, …) -> (at, value), the latest word wins.
     consent
         (at, state), or None.
     """
@@ -101,7 +136,7 @@ class Profile(Struct):
     totals: list[int] = msgspec.field(default_factory=lambda: [0] * len(KINDS))
     recent: dict[str, Touch] = msgspec.field(default_factory=dict)
     owned: dict[int, int] = msgspec.field(default_factory=dict)
-    shown: dict[int, int] = msgspec.field(default_factory=dict)
+    shown: set[tuple[int, int]] = msgspec.field(default_factory=set)
     disliked: dict[str, int] = msgspec.field(default_factory=dict)
     days: dict[int, list[int]] = msgspec.field(default_factory=dict)
     surfaces: dict[str, int] = msgspec.field(default_factory=dict)
@@ -112,6 +147,11 @@ class Profile(Struct):
         """Return the latest value of an attribute, or None."""
         entry = self.attributes.get(name)
         return entry[1] if entry else None
+
+    @property
+    def facts(self) -> Facts:
+        """The latest facts."""
+        return Facts.of(*map(self.attribute, Facts._fields))
 
 
 def item_hash(item_id: str) -> int:
@@ -169,6 +209,9 @@ def _note_circumstances(profile: Profile, at: int, event: Event) -> None:
         _note_attribute(profile, at, "country", context.country.upper())
     if context.device is not None:
         _note_attribute(profile, at, "device", context.device)
+    # Events that were accepted before the medium was told still carry an address.
+    if context.referrer is not None and (medium := medium_of(context.referrer)):
+        _note_attribute(profile, at, "referrer", medium.value)
     if event.attributes:
         for name, value in event.attributes.items():
             _note_attribute(profile, at, name, value)
@@ -184,9 +227,9 @@ def _note_attribute(profile: Profile, at: int, name: str, value: str) -> None:
 
 
 def _note_slate(profile: Profile, at: int, item_ids: tuple[str, ...]) -> None:
-    for item_id in item_ids:
-        _keep_latest(profile.shown, item_hash(item_id), at)
-    profile.shown = _bounded(profile.shown, MAX_SHOWN)
+    profile.shown.update((at // 3_600, item_hash(item_id)) for item_id in item_ids)
+    if len(profile.shown) > MAX_SHOWN * SLACK:
+        profile.shown = _last_shown(profile.shown)
 
 
 def _note_act(profile: Profile, at: int, event: Event, item_id: str) -> None:
@@ -237,13 +280,18 @@ def _last_days(days: Mapping[int, list[int]]) -> dict[int, list[int]]:
     return {day: days[day] for day in sorted(days, reverse=True) if day > last - MAX_DAYS}
 
 
+def _last_shown(shown: Iterable[tuple[int, int]]) -> set[tuple[int, int]]:
+    newest = heapq.nlargest(MAX_SHOWN, shown)
+    return {entry for entry in newest if entry[0] > newest[0][0] - SHOWN_HOURS}
+
+
 def latest(profile: Profile) -> Profile:
     """Return the profile with every part cut to its bound and ordered newest first."""
     return msgspec.structs.replace(
         profile,
         recent=_newest(profile.recent, MAX_RECENT),
         owned=_newest(profile.owned, MAX_OWNED),
-        shown=_newest(profile.shown, MAX_SHOWN),
+        shown=_last_shown(profile.shown),
         disliked=_newest(profile.disliked, MAX_DISLIKED),
         surfaces=_newest(profile.surfaces, MAX_SURFACES),
         attributes=_newest(profile.attributes, MAX_ATTRIBUTES),
@@ -251,13 +299,14 @@ def latest(profile: Profile) -> Profile:
     )
 
 
-def segment_of(country: str | None, device: str | None) -> str:
-    """Name the segment of a country and device; unknown parts are `any`.
+def segment_of(facts: Facts) -> str:
+    """Name the segment of visitors of whom this is known.
 
-    >>> segment_of("de", None)
-    'country=DE,device=any'
+    >>> segment_of(Facts("DE", referrer="search")), segment_of(NO_FACTS)
+    ('country=DE,referrer=search', 'everybody')
     """
-    return f"country={(country or 'any').upper() if country else 'any'},device={device or 'any'}"
+    known = (f"{name}={fact}" for name, fact in zip(Facts._fields, facts, strict=True) if fact)
+    return ",".join(known) or "everybody"
 
 
 def at_seconds(moment: datetime) -> int:

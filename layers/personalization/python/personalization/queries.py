@@ -1,4 +1,4 @@
-"""The request's parameters, checked: `surface`, `limit`, `exclude`, `country`, `device`."""
+"""The request's parameters, checked: `surface`, `limit`, `exclude`, `country`, `device`, `referrer`."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -7,6 +7,7 @@ from typing import Final
 from personalization.errors import InvalidInput
 from personalization.lists import DEFAULT_LIMIT, MAX_LIMIT
 from personalization.names import DEFAULT_SURFACE
+from personalization.profiles import Facts
 from personalization.serving import Query
 
 MAX_ID: Final = 128
@@ -42,8 +43,7 @@ def parse_query(
         surface=surface,
         limit=parse_limit(values),
         exclude=excluded,
-        country=country,
-        device=values.get("device", "")[:64] or None,
+        facts=Facts.of(country, values.get("device", "")[:64], values.get("referrer")),
     )
 
 

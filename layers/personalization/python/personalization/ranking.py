@@ -14,11 +14,15 @@ from scipy import sparse
 
 from personalization.candidates import SOURCES, Candidates, History, generate, history_of
 from personalization.errors import ModelError
+from personalization.events import Item
 from personalization.features import FEATURES, features
-from personalization.lists import ListItem
-from personalization.model_tables import Floats, Ints, Tables, load_tables
+from personalization.lists import CERTAIN, ListItem
+from personalization.model_tables import Floats, Tables, load_tables
 from personalization.names import Ranker
+from personalization.policies import RELEVANCE, Policy
 from personalization.profiles import Profile, at_seconds
+from personalization.reranking import Slate
+from personalization.slates import Reranker
 
 BLOCK_USERS: Final = 512
 RANKER_FILE: Final = "ranker.txt"
@@ -29,6 +33,7 @@ REASONS: Final = {
     "transition": "often_next",
     "content": "similar_to_what_you_like",
     "propagation": "others_also_liked",
+    "autoencoder": "others_also_liked",
     "factors": "matches_your_taste",
     "popular": "popular",
     "trending": "trending",
@@ -111,6 +116,8 @@ class Model:
         ranker: Ranker,
         now: datetime,
         limit: int,
+        policy: Policy = RELEVANCE,
+        seeds: Sequence[int] = (),
         repeat: bool = False,
         owned: sparse.csr_array | None = None,
     ) -> list[tuple[ListItem, ...]]:
@@ -121,6 +128,10 @@ class Model:
 
         Parameters
         ----------
+        policy
+            Re-ranks what the ranker ordered; the default one leaves it as it is.
+        seeds
+            One a profile, for what the policy draws; without them all users draw alike.
         owned
             (profiles, items), non-zero for what was bought or rated, from a caller who knows more than the
             profiles' newest; see `history_of`.
@@ -129,34 +140,72 @@ class Model:
         for block in batched(profiles, BLOCK_USERS, strict=False):
             known = None if owned is None else owned[len(lists) : len(lists) + len(block)]
             history = history_of(block, self.tables, repeat=repeat, owned=known)
-            lists += self._block(block, history, ranker=ranker, now=now, limit=limit)
+            candidates = generate(history, self.tables)
+            scores = self._scores(candidates, block, history, ranker=ranker, now=now)
+            drawn = seeds[len(lists) : len(lists) + len(block)]
+            slates = self._slates(candidates, scores, block, policy, drawn, now=now, limit=limit)
+            lists += [self._items(candidates, scores, slate) for slate in slates]
         return lists
 
-    def _block(
-        self, profiles: Sequence[Profile], history: History, *, ranker: Ranker, now: datetime, limit: int
-    ) -> Iterator[tuple[ListItem, ...]]:
-        candidates = generate(history, self.tables)
-        if ranker is Ranker.LIGHTGBM:
-            at = np.full(len(profiles), at_seconds(now))
-            scores = self.scorer.predict(features(candidates, profiles, history, self.tables, at))
-        else:
-            scores = covisitation_scores(candidates)
-        for chosen in best_by_user(candidates, scores, self.tables.available, limit):
-            yield self._items(candidates, scores, chosen)
+    def _scores(
+        self,
+        candidates: Candidates,
+        profiles: Sequence[Profile],
+        history: History,
+        *,
+        ranker: Ranker,
+        now: datetime,
+    ) -> npt.NDArray[np.float64]:
+        if ranker is not Ranker.LIGHTGBM:
+            return covisitation_scores(candidates)
+        at = np.full(len(profiles), at_seconds(now))
+        return self.scorer.predict(features(candidates, profiles, history, self.tables, at))
+
+    def _slates(
+        self,
+        candidates: Candidates,
+        scores: npt.NDArray[np.float64],
+        profiles: Sequence[Profile],
+        policy: Policy,
+        seeds: Sequence[int],
+        *,
+        now: datetime,
+        limit: int,
+    ) -> Iterator[Slate]:
+        """Yield each user's rows of the candidates, as they are shown."""
+        if policy == RELEVANCE:
+            for best in best_by_user(candidates, scores, self.tables.available, limit):
+                yield Slate(best, np.ones(len(best)))
+            return
+        reranker = Reranker(self.tables, policy, at_seconds(now))
+        everybodys = best_by_user(candidates, scores, reranker.admitted(candidates))
+        for best, profile, seed in zip(everybodys, profiles, seeds or [0] * len(profiles), strict=True):
+            yield reranker.shelf(candidates, scores, best, profile).slate(policy, limit, seed)
 
     def _items(
-        self, candidates: Candidates, scores: npt.NDArray[np.float64], chosen: Ints
+        self, candidates: Candidates, scores: npt.NDArray[np.float64], slate: Slate
     ) -> tuple[ListItem, ...]:
         rows = zip(
-            candidates.item[chosen].tolist(),
-            scores[chosen].tolist(),
-            np.nanargmin(candidates.rank[chosen], axis=1).tolist() if len(chosen) else (),
+            candidates.item[slate.order].tolist(),
+            scores[slate.order].tolist(),
+            np.nanargmin(candidates.rank[slate.order], axis=1).tolist() if len(slate.order) else (),
+            slate.propensity.tolist(),
             strict=True,
         )
-        found = ((self.tables.items[row], score, REASONS[SOURCES[source]]) for row, score, source in rows)
         return tuple(
-            ListItem(item.item_id, round(score, 4), reason, item.title, item.category, item.price)
-            for item, score, reason in found
+            self._item(self.tables.items[row], score, REASONS[SOURCES[source]], propensity)
+            for row, score, source, propensity in rows
+        )
+
+    def _item(self, item: Item, score: float, reason: str, propensity: float) -> ListItem:
+        return ListItem(
+            item_id=item.item_id,
+            score=round(score, 4),
+            reason=reason,
+            title=item.title,
+            category=item.category,
+            price=item.price,
+            propensity=CERTAIN if propensity == CERTAIN else float(f"{propensity:.6g}"),
         )
 
 
@@ -187,11 +236,14 @@ def covisitation_scores(candidates: Candidates) -> npt.NDArray[np.float64]:
 
 
 def best_by_user(
-    candidates: Candidates, scores: npt.NDArray[np.float64], available: npt.NDArray[np.bool_], limit: int
+    candidates: Candidates,
+    scores: npt.NDArray[np.float64],
+    available: npt.NDArray[np.bool_],
+    limit: int | None = None,
 ) -> Iterator[npt.NDArray[np.int64]]:
-    """Yield, for each user of the block in order, the rows of their best candidates, best first."""
+    """Yield, for each user of the block in order, the rows of their best or all candidates, best first."""
     order = np.lexsort((candidates.item, -scores, candidates.user))
     order = order[available[candidates.item[order]]]
     starts = np.searchsorted(candidates.user[order], np.arange(candidates.users + 1))
     for user in range(candidates.users):
-        yield order[starts[user] : min(starts[user + 1], starts[user] + limit)]
+        yield order[starts[user] : starts[user + 1]][:limit]

@@ -10,10 +10,11 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from personalization import keys
-from personalization.experiments import Definitions
+from personalization.experiments import Definitions, Variant
 from personalization.keys import Key
 from personalization.lists import STORED_ITEMS, ListItem, RecommendationList
 from personalization.names import DEFAULT_SURFACE, Ranker
+from personalization.policies import Policy
 from personalization.ports import ListStore, ProfileStore, RefreshRequest
 from personalization.profiles import Profile, at_seconds
 
@@ -29,7 +30,14 @@ class ListBuilder(Protocol):
         ...
 
     def recommend(
-        self, profiles: Sequence[Profile], *, ranker: Ranker, now: datetime, limit: int
+        self,
+        profiles: Sequence[Profile],
+        *,
+        ranker: Ranker,
+        now: datetime,
+        limit: int,
+        policy: Policy,
+        seeds: Sequence[int],
     ) -> list[tuple[ListItem, ...]]:
         """Rank items for each profile, best first; nothing they bought or rated."""
         ...
@@ -64,15 +72,16 @@ class Refresher:
         wanted = dict(self._wanted(request, profile, active.version))
         stored = self.lists.read(list(wanted)).lists
         written = 0
-        for key, ranker in wanted.items():
+        for key, variant in wanted.items():
             known = stored.get(key)
             if known is None or known.revision != profile.revision:
                 fresh = build_list(
                     self.model(active.version),
                     profile,
-                    ranker=ranker,
+                    variant,
                     now=self.clock(),
                     list_id=self.new_id(),
+                    seed=keys.draw_seed(key, profile.revision),
                 )
                 written += self.lists.write_list(
                     key, fresh, expires_at=at_seconds(self.clock() + LIST_LIFETIME)
@@ -81,10 +90,17 @@ class Refresher:
 
     def _wanted(
         self, request: RefreshRequest, profile: Profile, version: str
-    ) -> Iterator[tuple[Key, Ranker]]:
+    ) -> Iterator[tuple[Key, Variant]]:
         for surface in surfaces_of(profile, request.surfaces):
-            ranker = self.definitions.treatment(request.user_key, surface).variant.ranker
-            yield keys.list_key(request.user_key, surface=surface, ranker=ranker, version=version), ranker
+            variant = self.definitions.treatment(request.user_key, surface).variant
+            key = keys.list_key(
+                request.user_key,
+                surface=surface,
+                ranker=variant.ranker,
+                policy=variant.policy,
+                version=version,
+            )
+            yield key, variant
 
 
 def surfaces_of(profile: Profile, asked: Sequence[str] = ()) -> tuple[str, ...]:
@@ -93,14 +109,22 @@ def surfaces_of(profile: Profile, asked: Sequence[str] = ()) -> tuple[str, ...]:
 
 
 def build_list(
-    model: ListBuilder, profile: Profile, *, ranker: Ranker, now: datetime, list_id: str
+    model: ListBuilder, profile: Profile, variant: Variant, *, now: datetime, list_id: str, seed: int
 ) -> RecommendationList:
     """Rank one user's list as it is stored."""
-    (items,) = model.recommend([profile], ranker=ranker, now=now, limit=STORED_ITEMS)
+    (items,) = model.recommend(
+        [profile],
+        ranker=variant.ranker,
+        policy=variant.policy,
+        seeds=[seed],
+        now=now,
+        limit=STORED_ITEMS,
+    )
     return RecommendationList(
         list_id=list_id,
         model_version=model.version,
-        ranker=ranker,
+        ranker=variant.ranker,
+        policy=variant.policy,
         revision=profile.revision,
         built_at=at_seconds(now),
         items=items,

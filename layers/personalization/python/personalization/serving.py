@@ -11,10 +11,10 @@ from typing import Final
 
 from personalization import keys
 from personalization.errors import Unavailable
-from personalization.experiments import Assignment, Definitions
+from personalization.experiments import Assignment, Definitions, Variant
 from personalization.keys import Key
 from personalization.lists import ListItem, RecommendationList, choose
-from personalization.names import Ranker, Source
+from personalization.names import Source
 from personalization.ports import (
     ActiveModel,
     ListStore,
@@ -22,6 +22,7 @@ from personalization.ports import (
     RefreshRequest,
     Snapshot,
 )
+from personalization.profiles import NO_FACTS, Facts
 from personalization.tokens import issue
 
 CACHE_SECONDS: Final = 10.0
@@ -43,8 +44,7 @@ class Query:
     surface: str
     limit: int
     exclude: frozenset[str] = frozenset()
-    country: str | None = None
-    device: str | None = None
+    facts: Facts = NO_FACTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ class Recommender:
         """
         now = self.clock()
         treatment = self.definitions.treatment(query.user_key, query.surface)
-        snapshot, own_key = self._read(query, treatment.variant.ranker, now.timestamp())
+        snapshot, own_key = self._read(query, treatment.variant, now.timestamp())
         own = snapshot.lists.get(own_key) if own_key else None
         profile = snapshot.profile
         revision = profile.revision if profile else 0
@@ -162,8 +162,8 @@ class Recommender:
         label = LABELS.get(source, treatment.variant.label)
         return Recommendations(token, label, items, source, version, treatment.assignments)
 
-    def _read(self, query: Query, ranker: Ranker, now: float) -> tuple[Snapshot, Key | None]:
-        segments = [keys.POPULAR, keys.TRENDING, *keys.segment_names(query.country, query.device)]
+    def _read(self, query: Query, variant: Variant, now: float) -> tuple[Snapshot, Key | None]:
+        segments = [keys.POPULAR, keys.TRENDING, *keys.segment_names(query.facts)]
         if self.shared.active is None:
             wanted = self.shared.wanted([], now)
             self.shared.take(self.store.read(wanted) if wanted else Snapshot(), wanted, now)
@@ -173,7 +173,8 @@ class Recommender:
             own_key = keys.list_key(
                 query.user_key,
                 surface=query.surface,
-                ranker=ranker,
+                ranker=variant.ranker,
+                policy=variant.policy,
                 version=self.shared.active.version,
             )
         personal = [keys.profile_key(query.user_key), *([own_key] if own_key else [])]
@@ -186,11 +187,10 @@ class Recommender:
     ) -> tuple[RecommendationList | None, Source]:
         if own is not None:
             return own, Source.LIST if fresh else Source.STALE_LIST
-        profile = snapshot.profile
-        country = query.country or (profile.attribute("country") if profile else None)
-        device = query.device or (profile.attribute("device") if profile else None)
+        known = snapshot.profile.facts if snapshot.profile else NO_FACTS
+        facts = Facts(*(asked or before for asked, before in zip(query.facts, known, strict=True)))
         rungs = (
-            *((name, Source.SEGMENT) for name in keys.segment_names(country, device)),
+            *((name, Source.SEGMENT) for name in keys.segment_names(facts)),
             (keys.TRENDING, Source.TRENDING),
             (keys.POPULAR, Source.POPULAR),
         )
