@@ -14,6 +14,8 @@ from infrastructure.fields import (
     Capabilities,
     ClickRateAlarm,
     Environment,
+    LambdaEngine,
+    SageMakerEngine,
     Stream,
     Throttle,
     Training,
@@ -45,7 +47,7 @@ LOCAL: Final = Environment(
         profile_window_seconds=0,
         archive_window_seconds=1,
     ),
-    training=Training(ranking_shards=2, nightly=False),
+    training=Training(engine=LambdaEngine(memory_mb=3008, scratch_gb=4), ranking_shards=2, nightly=False),
     click_rate_alarm=ClickRateAlarm(floor_percent=1.0, minimum_impressions=500),
     refresh_concurrency=2,
     log_retention_days=1,
@@ -53,7 +55,9 @@ LOCAL: Final = Environment(
     retain_data=False,
     point_in_time_recovery=True,
     customer_managed_key=False,
-    capabilities=Capabilities(enhanced_fan_out=False, anomaly_detection=False, composite_alarm=False),
+    capabilities=Capabilities(
+        enhanced_fan_out=False, anomaly_detection=False, composite_alarm=False, sagemaker=False
+    ),
 )
 
 DEV: Final = Environment(
@@ -71,7 +75,7 @@ DEV: Final = Environment(
         profile_window_seconds=1,
         archive_window_seconds=60,
     ),
-    training=Training(ranking_shards=4, nightly=True),
+    training=Training(engine=LambdaEngine(memory_mb=3008, scratch_gb=4), ranking_shards=4, nightly=True),
     click_rate_alarm=ClickRateAlarm(floor_percent=1.0, minimum_impressions=1_000),
     refresh_concurrency=5,
     log_retention_days=14,
@@ -79,7 +83,9 @@ DEV: Final = Environment(
     retain_data=False,
     point_in_time_recovery=True,
     customer_managed_key=False,
-    capabilities=Capabilities(enhanced_fan_out=False, anomaly_detection=True, composite_alarm=True),
+    capabilities=Capabilities(
+        enhanced_fan_out=False, anomaly_detection=True, composite_alarm=True, sagemaker=True
+    ),
 )
 
 PROD: Final = Environment(
@@ -97,7 +103,17 @@ PROD: Final = Environment(
         profile_window_seconds=1,
         archive_window_seconds=120,
     ),
-    training=Training(ranking_shards=32, nightly=True),
+    training=Training(
+        engine=SageMakerEngine(
+            instance_type="ml.m5.2xlarge",
+            training_instances=1,
+            ranking_instances=4,
+            spot=True,
+            volume_gb=100,
+        ),
+        ranking_shards=32,
+        nightly=True,
+    ),
     click_rate_alarm=ClickRateAlarm(floor_percent=1.0, minimum_impressions=10_000),
     refresh_concurrency=50,
     log_retention_days=90,
@@ -105,7 +121,9 @@ PROD: Final = Environment(
     retain_data=True,
     point_in_time_recovery=True,
     customer_managed_key=True,
-    capabilities=Capabilities(enhanced_fan_out=True, anomaly_detection=True, composite_alarm=True),
+    capabilities=Capabilities(
+        enhanced_fan_out=True, anomaly_detection=True, composite_alarm=True, sagemaker=True
+    ),
 )
 
 ENVIRONMENTS: Final = {environment.name: environment for environment in (LOCAL, DEV, PROD)}

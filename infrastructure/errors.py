@@ -2,6 +2,7 @@
 
 InfrastructureError
 ├── UnknownEnvironmentError
+├── UnsupportedEngineError
 └── LayerBuildError
 """
 
@@ -17,6 +18,13 @@ class UnknownEnvironmentError(InfrastructureError):
 
     def __init__(self, name: str, *, known: Sequence[str]) -> None:
         super().__init__(f"unknown environment {name!r}; choose one of {', '.join(known)}")
+
+
+class UnsupportedEngineError(InfrastructureError):
+    """An environment chooses an engine that its AWS does not have."""
+
+    def __init__(self, environment: str) -> None:
+        super().__init__(f"the AWS of {environment!r} has no SageMaker; choose LambdaEngine for its training")
 
 
 class LayerBuildError(InfrastructureError):

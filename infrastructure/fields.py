@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from infrastructure.errors import UnsupportedEngineError
+
 LOCAL_ACCOUNT: Final = "000000000000"
 """The account of the local AWS. No real account has this number, so `local` deploys nowhere else."""
 
@@ -59,11 +61,36 @@ class ClickRateAlarm:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LambdaEngine:
+    """Every step of the slow loop is a Lambda; a preflight refuses what would not fit."""
+
+    memory_mb: int
+    """At most 3,008 in an account that has not asked AWS for more."""
+    scratch_gb: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SageMakerEngine:
+    """The large steps of the slow loop are SageMaker jobs, in an image that is built in the account."""
+
+    instance_type: str
+    """Of every job; x86-64, with volumes on EBS: those alone can be encrypted under a key of one's own."""
+    training_instances: int
+    """More than one train together, each on its share of the users."""
+    ranking_instances: int
+    """At most as many as there are shards."""
+    spot: bool
+    """Training waits for spare capacity, at a fraction of the price, and goes on after an interruption."""
+    volume_gb: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Training:
     """The slow loop."""
 
+    engine: LambdaEngine | SageMakerEngine
     ranking_shards: int
-    """Shards of the distributed map that writes the users' lists."""
+    """Files that the users are dealt to; so many Lambdas, or what SageMaker's instances share out."""
     nightly: bool
     """Whether the schedule is switched on."""
 
@@ -78,6 +105,8 @@ class Capabilities:
     """An alarm on traffic outside of its learned band."""
     composite_alarm: bool
     """The CTR alarm stays quiet while an outage explains the drop."""
+    sagemaker: bool
+    """Steps of the slow loop may be SageMaker jobs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +133,10 @@ class Environment:
     customer_managed_key: bool
     """Data at rest is encrypted under a key of this deployment, about $1 a month and request fees."""
     capabilities: Capabilities
+
+    def __post_init__(self) -> None:
+        if isinstance(self.training.engine, SageMakerEngine) and not self.capabilities.sagemaker:
+            raise UnsupportedEngineError(self.name)
 
     @property
     def runs_on_this_machine(self) -> bool:

@@ -1,8 +1,9 @@
 """cdk-nag, and the ways in which exceptions from its rules are made, each with its reason."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from aws_cdk import Acknowledgment, App, Stack, Token, Validations
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_stepfunctions as sfn
@@ -29,14 +30,13 @@ def acknowledge_tracing(role: IConstruct) -> None:
     acknowledge(role, {"AwsSolutions-IAM5[Resource::*]": "X-Ray's put actions take no resource."})
 
 
-def acknowledge_objects(function: lambda_.Function, bucket: s3.IBucket, prefix: str) -> None:
+def acknowledge_objects(role: iam.IRole | None, bucket: s3.IBucket, prefix: str) -> None:
     """Accept a wildcard for the keys of `bucket`, which lies in another stack, below `prefix`."""
-    exported = Stack.of(function).resolve(Stack.of(bucket).export_value(bucket.bucket_arn))
+    if role is None:
+        return
+    exported = Stack.of(role).resolve(Stack.of(bucket).export_value(bucket.bucket_arn))
     finding = f"Resource::{exported['Fn::ImportValue']}/{prefix}*"
-    if function.role is not None:
-        acknowledge(
-            function.role, {f"AwsSolutions-IAM5[{finding}]": "Keys are made at run time, below this prefix."}
-        )
+    acknowledge(role, {f"AwsSolutions-IAM5[{finding}]": "Keys are made at run time, below this prefix."})
 
 
 def acknowledge_workflow(machine: sfn.StateMachine, function: lambda_.Function) -> None:
@@ -56,6 +56,50 @@ def acknowledge_workflow(machine: sfn.StateMachine, function: lambda_.Function) 
             f"AwsSolutions-IAM5[{executions}/*:*]": of_map,
         },
     )
+
+
+def acknowledge_registry(role: iam.IRole) -> None:
+    """Accept that a registry's token has no resource one could name."""
+    acknowledge(role, {"AwsSolutions-IAM5[Resource::*]": "A token for ECR is of the whole registry."})
+
+
+def acknowledge_job(role: iam.IRole, log_groups: Sequence[str]) -> None:
+    """Accept what a job's role can't name: a registry's token, the metrics' namespace, its log streams."""
+    reason = "SageMaker names the streams of a job at run time, in two groups of its own."
+    acknowledge(
+        role,
+        {
+            "AwsSolutions-IAM5[Resource::*]": "A token for ECR is of the whole registry; metrics have no "
+            "resource, and a condition names their namespaces.",
+        }
+        | {f"AwsSolutions-IAM5[Resource::{_plain(role, group)}]": reason for group in log_groups},
+    )
+
+
+def acknowledge_jobs(machine: sfn.StateMachine, jobs: Sequence[str]) -> None:
+    """Accept a wildcard for the jobs that a state machine starts."""
+    reason = "Names of jobs are made at run time, and begin with this deployment's own."
+    acknowledge(machine, {f"AwsSolutions-IAM5[Resource::{_plain(machine, job)}]": reason for job in jobs})
+
+
+def acknowledge_build(project: IConstruct) -> None:
+    """Accept how an image is built."""
+    acknowledge(
+        project,
+        {
+            "AwsSolutions-CB3": "Building an image takes Docker's daemon, which needs the privileged mode.",
+            "AwsSolutions-CB4": "A build leaves no artifact but the image; its source is the public code.",
+        },
+    )
+
+
+def _plain(scope: IConstruct, arn: str) -> str:
+    """Show an ARN of the own stack as cdk-nag does."""
+    stack = Stack.of(scope)
+    parts = stack.resolve(arn)
+    if isinstance(parts, str):
+        return parts
+    return "".join(part if isinstance(part, str) else f"<{part['Ref']}>" for part in parts["Fn::Join"][1])
 
 
 def _logical_id(construct: IConstruct) -> str:

@@ -55,11 +55,6 @@ class _Recipe(NamedTuple):
         )
 
 
-def in_shard(user_key: str, shard: int, shard_count: int) -> bool:
-    """Whether a user belongs to a shard; stable over runs and machines."""
-    return crc32(user_key.encode()) % shard_count == shard
-
-
 def is_active(profile: Profile, now: datetime) -> bool:
     """Whether the user did something within the window (now - ACTIVE_WINDOW, now]."""
     return profile.last_at > at_seconds(now - ACTIVE_WINDOW)

@@ -8,23 +8,37 @@ import msgspec
 from personalization.features import FEATURES
 from personalization.model_tables import Tables, save_tables
 from personalization.ranking import METADATA_FILE, RANKER_FILE, TABLES_FOLDER, Metadata
+from training.checkpoints import Drawn, drawn_once
+from training.cluster import ALONE, Cluster
 from training.dataset import Dataset
-from training.ranker import MAX_TREES, PARAMETERS, TrainedRanker, train_ranker
+from training.distributed import StallWatch
+from training.ranker import MAX_TREES, PARAMETERS, TrainedRanker, draw_examples, fit_ranker
 from training.split import Stage
 
 TRAINING_FILE = "training.json"
 
 
-def train_on(dataset: Dataset, *, seed: int, threads: int, trees: int = MAX_TREES) -> TrainedRanker:
-    """Train the ranker on what the train stage may know; users of the test stage tell when to stop."""
-    return train_ranker(
-        dataset.knowledge(Stage.TRAIN),
-        dataset.knowledge(Stage.TEST),
-        dataset.validated,
-        seed=seed,
-        threads=threads,
-        trees=trees,
-    )
+def train_on(
+    dataset: Dataset,
+    *,
+    seed: int,
+    threads: int,
+    trees: int = MAX_TREES,
+    cluster: Cluster = ALONE,
+    checkpoints: Path | None = None,
+    watch: StallWatch | None = None,
+) -> TrainedRanker:
+    """Train the ranker on what the train stage may know; users of the test stage tell when to stop.
+
+    Hosts of a cluster train together.
+    """
+
+    def draw() -> Drawn:
+        known, later = dataset.knowledge(Stage.TRAIN), dataset.knowledge(Stage.TEST)
+        return draw_examples(known, later, dataset.validated, seed=seed, cluster=cluster)
+
+    drawn = drawn_once(checkpoints, draw, cluster=cluster, seed=seed)
+    return fit_ranker(*drawn, seed=seed, threads=threads, trees=trees, cluster=cluster, watch=watch)
 
 
 def save_model(

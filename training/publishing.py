@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 
 from personalization import keys
+from personalization.errors import ModelError
 from personalization.ports import ActiveModel, Archive, ListStore
 from personalization.profiles import at_seconds
 from personalization.refreshing import LIST_LIFETIME
@@ -38,13 +39,26 @@ class Publisher:
 
         A list of a later revision that is already there stays. Cost: a put a file and a conditional
         write a list.
+
+        Raises
+        ------
+        ModelError
+            A model of a later run is in service: this one comes too late.
         """
+        self._active(version)
         self._store(model, version)
         written = self._write(lists)
-        before = self.lists.read([keys.ACTIVE_MODEL]).active
+        before = self._active(version)
         previous = before.version if before and before.version != version else before and before.previous
         self.lists.activate(ActiveModel(version, previous or None, at_seconds(self.now)))
         return written
+
+    def _active(self, version: str) -> ActiveModel | None:
+        """Return the model in service, if this one may take its place."""
+        active = self.lists.read([keys.ACTIVE_MODEL]).active
+        if active and active.version != version and active.published_at > at_seconds(self.now):
+            raise ModelError(f"{active.version}, of a later run, is in service already; start a new run")
+        return active
 
     def _store(self, model: Path, version: str) -> None:
         prefix = keys.model_prefix(version)

@@ -1,6 +1,7 @@
 """Trains the LambdaRank model: one group a user, the labels are the new items they came to next."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,15 +12,18 @@ from personalization.boosting import lightgbm
 from personalization.features import FEATURES
 from personalization.model_tables import Floats
 from training.acts import Ints
+from training.cluster import ALONE, Cluster
+from training.distributed import StallWatch, network, without_addresses
 from training.knowledge import Block, Knowledge
 
 MAX_TRAINING_USERS: Final = 30_000
-"""More users than this are sampled: rows, and so time and memory, stay bounded."""
+"""More users than this a host are sampled: rows, and so time and memory, stay bounded."""
 MAX_VALIDATION_USERS: Final = 5_000
 NEGATIVES: Final = 100
 """Candidates a user that are not labels: a sample trains in a fraction of the time and ranks as well."""
 PATIENCE: Final = 100
 MAX_TREES: Final = 300
+MOST_LEAVES: Final = 31
 
 PARAMETERS: Final[Mapping[str, int | float | str]] = {
     "objective": "lambdarank",
@@ -68,6 +72,8 @@ class TrainedRanker:
         NDCG@10 on the validation users after each tree.
     importance
         Feature -> gain, largest first.
+    training_users
+        Whose choices this host learnt from.
     """
 
     text: str
@@ -89,43 +95,78 @@ def train_ranker(
     threads: int,
     trees: int = MAX_TREES,
 ) -> TrainedRanker:
-    """Train at most so many trees on labelled users, stopping early by `validated` users' later labels.
+    """Draw examples and train on them.
 
     Raises
     ------
     NothingToLearnError
         There are too few users to learn from.
     """
-    chance = np.random.default_rng(seed)
-    users = chance.permutation(knowledge.labels.users)[:MAX_TRAINING_USERS]
-    training = collect_examples(knowledge, users, sample=chance)
-    validation = collect_examples(later, chance.permutation(validated)[:MAX_VALIDATION_USERS])
+    drawn = draw_examples(knowledge, later, validated, seed=seed)
+    return fit_ranker(*drawn, seed=seed, threads=threads, trees=trees)
+
+
+def draw_examples(
+    knowledge: Knowledge, later: Knowledge, validated: Ints, *, seed: int, cluster: Cluster = ALONE
+) -> tuple[Examples, Examples]:
+    """Draw a host's training examples, and those of `validated` users' later labels, alike on all hosts."""
+    chance, of_all = np.random.default_rng(seed), np.random.default_rng((seed, 1))
+    users = chance.permutation(knowledge.labels.users)[: MAX_TRAINING_USERS * cluster.size]
+    training = collect_examples(knowledge, users[cluster.place :: cluster.size], sample=chance)
+    validation = collect_examples(later, of_all.permutation(validated)[:MAX_VALIDATION_USERS])
+    return training, validation
+
+
+def fit_ranker(
+    training: Examples,
+    validation: Examples,
+    *,
+    seed: int,
+    threads: int,
+    trees: int = MAX_TREES,
+    cluster: Cluster = ALONE,
+    watch: StallWatch | None = None,
+) -> TrainedRanker:
+    """Train at most so many trees, stopping early on the validation examples.
+
+    Hosts of a cluster train together, each on its own examples, and all return the same model; `watch` sees
+    to it that none waits for ever.
+
+    Raises
+    ------
+    NothingToLearnError
+        There are too few users to learn from.
+    """
     if not len(training.groups) or not len(validation.groups):
         raise NothingToLearnError(
             "no user has a history and a later item among the candidates; the log needs more events"
         )
     parameters = {
         **PARAMETERS,
-        "num_leaves": leaves(len(training.groups)),
+        # Hosts must grow trees of one size, and know their own groups only; several are for large logs.
+        "num_leaves": leaves(len(training.groups)) if cluster.size == 1 else MOST_LEAVES,
         "seed": seed,
         "num_threads": threads,
+        **network(cluster),
     }
     train_set = _lightgbm_set(training, parameters)
     curve: dict[str, Any] = {}
-    booster = lightgbm.train(
-        parameters,
-        train_set,
-        num_boost_round=trees,
-        valid_sets=[_lightgbm_set(validation, parameters, reference=train_set)],
-        valid_names=["validation"],
-        callbacks=[
-            lightgbm.early_stopping(PATIENCE, verbose=False),
-            lightgbm.record_evaluation(curve),
-        ],
-    )
+    with watch or nullcontext():
+        booster = lightgbm.train(
+            parameters,
+            train_set,
+            num_boost_round=trees,
+            valid_sets=[_lightgbm_set(validation, parameters, reference=train_set)],
+            valid_names=["validation"],
+            callbacks=[
+                lightgbm.early_stopping(PATIENCE, verbose=False),
+                lightgbm.record_evaluation(curve),
+                *([watch] if watch else []),
+            ],
+        )
     gain = dict(zip(FEATURES, booster.feature_importance("gain").tolist(), strict=True))
     return TrainedRanker(
-        text=booster.model_to_string(num_iteration=booster.best_iteration),
+        text=without_addresses(booster.model_to_string(num_iteration=booster.best_iteration)),
         curve=curve["validation"]["ndcg@10"],
         importance=dict(sorted(gain.items(), key=lambda entry: (-entry[1], entry[0]))),
         training_users=len(training.groups),
@@ -182,7 +223,7 @@ def leaves(groups: int) -> int:
     >>> leaves(500), leaves(1500), leaves(20_000)
     (7, 15, 31)
     """
-    return min(max(groups // 100, 7), 31)
+    return min(max(groups // 100, 7), MOST_LEAVES)
 
 
 def _lightgbm_set(

@@ -5,14 +5,16 @@ A channel is a prefix of a bucket on one side and a folder below the root on the
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from shutil import copyfileobj
 from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import IncompleteReadError, ReadTimeoutError, ResponseStreamingError
 
-from personalization.keys import model_prefix, run_prefix
+from personalization.keys import run_prefix
+from personalization.ranking import METADATA_FILE
+from training.user_shards import shard_name
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -31,6 +33,8 @@ class Channel:
     bucket: str
     prefix: str
     folder: str
+    only: str = ""
+    """Beginning of the names, below the prefix, of the objects to fetch."""
 
 
 @dataclass(frozen=True)
@@ -41,13 +45,23 @@ class Wiring:
     outputs: Sequence[Channel]
 
 
-def wiring(step: str, *, run_id: str, lake_bucket: str, model_bucket: str, champion: str | None) -> Wiring:
+def wiring(
+    step: str,
+    *,
+    run_id: str,
+    lake_bucket: str,
+    model_bucket: str,
+    shard: int | None = None,
+    model: str | None = None,
+) -> Wiring:
     """Return the channels of a step, in the folders SageMaker would use for it.
 
     Parameters
     ----------
-    champion
-        Version of the model in service, which *evaluate* and *gate* compare with; None if there is none.
+    shard
+        The one shard of users to rank; all of them when left out.
+    model
+        S3 address of the folder in which another engine left the model; the run's own when left out.
 
     Raises
     ------
@@ -55,24 +69,61 @@ def wiring(step: str, *, run_id: str, lake_bucket: str, model_bucket: str, champ
         There is no such step.
     """
 
-    def run(name: str, folder: str) -> Channel:
-        return Channel(model_bucket, run_prefix(run_id, name), folder)
+    def run(name: str, folder: str, only: str = "") -> Channel:
+        return Channel(model_bucket, run_prefix(run_id, name), folder, only)
 
-    events = Channel(lake_bucket, "events/", "processing/input/events")
+    trained = run("model", "processing/input/model")
+    if model is not None:
+        trained = Channel(model_bucket, prefix_of(model, model_bucket), trained.folder)
     dataset = run("dataset", "processing/input/dataset")
-    model = run("model", "processing/input/model")
-    report = run("report", "processing/input/report")
-    lists = run("lists", "processing/input/lists")
-    rival = [Channel(model_bucket, model_prefix(champion), "processing/input/champion")] if champion else []
+    champion = run("champion", "processing/input/champion")
+    users = run("users", "processing/input/users", "" if shard is None else shard_name(shard))
+    written = run("lists", "processing/output/lists")
+    published = run("published", "processing/output/published")
+    report, verdict = (run(name, f"processing/output/{name}") for name in ("report", "verdict"))
     steps = {
-        "prepare": Wiring([events], [run("dataset", "processing/output/dataset")]),
+        "prepare": Wiring(
+            [Channel(lake_bucket, "events/", "processing/input/events")],
+            [run("dataset", "processing/output/dataset"), run("users", "processing/output/users")],
+        ),
         "train": Wiring([run("dataset", "input/data/dataset")], [run("model", "model")]),
-        "evaluate": Wiring([dataset, model, *rival], [run("report", "processing/output/report")]),
-        "gate": Wiring([model, report, *rival], [run("verdict", "processing/output/verdict")]),
-        "rank": Wiring([dataset, model], [run("lists", "processing/output/lists")]),
-        "publish": Wiring([model, lists], []),
+        "evaluate": Wiring([dataset, trained, champion], [report]),
+        "gate": Wiring(
+            [
+                replace(trained, only=METADATA_FILE),
+                run("report", "processing/input/report"),
+                replace(champion, only=METADATA_FILE),
+            ],
+            [verdict],
+        ),
+        "rank": Wiring([users, trained], [written]),
+        "share": Wiring([dataset, trained], [written]),
+        "publish": Wiring([trained, run("lists", "processing/input/lists")], [published]),
+        "announce": Wiring([published], []),
     }
     return steps[step]
+
+
+def prefix_of(address: str, bucket: str) -> str:
+    """Return the prefix, with its slash, that an S3 address of a folder leads to.
+
+    >>> prefix_of("s3://models/runs/r/output/model", "models")
+    'runs/r/output/model/'
+
+    Raises
+    ------
+    ValueError
+        The address is none of this bucket.
+    """
+    start = f"s3://{bucket}/"
+    if not address.startswith(start):
+        raise ValueError(f"{address} does not begin with {start}")
+    return address.removeprefix(start).rstrip("/") + "/"
+
+
+def size_in_bytes(client: "S3Client", channels: Sequence[Channel]) -> int:
+    """Add up the sizes of the channels' objects. Cost: a call for each 1,000 of them."""
+    return sum(size for channel in channels for _, size in _listed(client, channel))
 
 
 def download(client: "S3Client", channel: Channel, root: Path) -> int:
@@ -82,7 +133,7 @@ def download(client: "S3Client", channel: Channel, root: Path) -> int:
     """
     folder = root / channel.folder
     folder.mkdir(parents=True, exist_ok=True)
-    names = list(_keys(client, channel))
+    names = [key for key, _ in _listed(client, channel)]
 
     def fetch(key: str) -> None:
         target = folder / key.removeprefix(channel.prefix)
@@ -119,8 +170,9 @@ def upload(client: "S3Client", channel: Channel, root: Path) -> int:
     return len(files)
 
 
-def _keys(client: "S3Client", channel: Channel) -> Iterator[str]:
-    for page in client.get_paginator("list_objects_v2").paginate(
-        Bucket=channel.bucket, Prefix=channel.prefix
-    ):
-        yield from (found["Key"] for found in page.get("Contents", []))
+def _listed(client: "S3Client", channel: Channel) -> Iterator[tuple[str, int]]:
+    pages = client.get_paginator("list_objects_v2").paginate(
+        Bucket=channel.bucket, Prefix=channel.prefix + channel.only
+    )
+    for page in pages:
+        yield from ((found["Key"], found["Size"]) for found in page.get("Contents", []))

@@ -6,14 +6,20 @@ from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any
+from typing import Any, Final
 
-from functions.run_training_step.channels import Wiring, download, upload, wiring
+from functions.run_training_step.champion import keep_champion
+from functions.run_training_step.channels import Wiring, download, size_in_bytes, upload, wiring
 from functions.run_training_step.dependencies import dependencies
 from functions.run_training_step.outcomes import outcome
+from functions.run_training_step.preflight import check_dataset, check_lake, limits_of
 from functions.run_training_step.settings import Settings
 from personalization.keys import ACTIVE_MODEL
 from personalization.runtime.observability import logger, metrics
+
+CHAMPION: Final = "champion"
+ANNOUNCE: Final = "announce"
+"""Steps without a job: one begins a run, the other tells of what another engine has published."""
 
 
 class StepFailedError(RuntimeError):
@@ -21,36 +27,58 @@ class StepFailedError(RuntimeError):
 
 
 @metrics.log_metrics
-def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:  # noqa: ARG001
-    """Run `{"step", "run_id", "now", "shard_count"[, "shard", "hyperparameters"]}`."""
+def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+    """Run `{"step", "run_id", "now", "shard_count"[, "shard", "hyperparameters", "model"]}`."""
     step = event["step"]
+    if step == CHAMPION:
+        return _keep_champion(event["run_id"])
     root = Path(mkdtemp(prefix="step-"))
+    limits = limits_of(context, root)
     try:
-        wires = _fetch(event, root)
+        wires = _wires(event)
+        if step == "prepare":
+            check_lake(size_in_bytes(dependencies().objects, wires.inputs), limits)
+        _fetch(step, wires, root)
         _write_hyperparameters(event, root)
-        run_job(step, [*arguments(event, dependencies().settings), "--root", str(root)])
-        for channel in wires.outputs:
-            files = upload(dependencies().objects, channel, root)
-            logger.info("stored", step=step, prefix=channel.prefix, files=files)
+        if step != ANNOUNCE:
+            run_job(step, [*arguments(event, dependencies().settings), "--root", str(root)])
+        if step == "prepare":
+            check_dataset(root, limits, shard_count=int(event["shard_count"]))
+        _store(step, wires, root)
         return outcome(step, root, shard_count=int(event["shard_count"]))
     finally:
         shutil.rmtree(root, ignore_errors=True)
 
 
-def _fetch(event: Mapping[str, Any], root: Path) -> Wiring:
+def _keep_champion(run_id: str) -> dict[str, Any]:
     deps = dependencies()
     active = deps.lists.read([ACTIVE_MODEL]).active
-    wires = wiring(
+    version = keep_champion(deps.objects, bucket=deps.settings.model_bucket, run_id=run_id, active=active)
+    return {"step": CHAMPION, "version": version}
+
+
+def _wires(event: Mapping[str, Any]) -> Wiring:
+    settings = dependencies().settings
+    return wiring(
         event["step"],
         run_id=event["run_id"],
-        lake_bucket=deps.settings.lake_bucket,
-        model_bucket=deps.settings.model_bucket,
-        champion=active.version if active else None,
+        lake_bucket=settings.lake_bucket,
+        model_bucket=settings.model_bucket,
+        shard=event.get("shard"),
+        model=event.get("model"),
     )
+
+
+def _fetch(step: str, wires: Wiring, root: Path) -> None:
     for channel in wires.inputs:
-        files = download(deps.objects, channel, root)
-        logger.info("fetched", step=event["step"], prefix=channel.prefix, files=files)
-    return wires
+        files = download(dependencies().objects, channel, root)
+        logger.info("fetched", step=step, prefix=channel.prefix, files=files)
+
+
+def _store(step: str, wires: Wiring, root: Path) -> None:
+    for channel in wires.outputs:
+        files = upload(dependencies().objects, channel, root)
+        logger.info("stored", step=step, prefix=channel.prefix, files=files)
 
 
 def _write_hyperparameters(event: Mapping[str, Any], root: Path) -> None:
@@ -64,8 +92,8 @@ def _write_hyperparameters(event: Mapping[str, Any], root: Path) -> None:
 def arguments(event: Mapping[str, Any], settings: Settings) -> list[str]:
     """Return the job's command line for an event."""
     line = ["--now", event["now"]]
-    if event["step"] == "rank":
-        line += ["--shard", str(event["shard"]), "--shard-count", str(event["shard_count"])]
+    if event["step"] == "prepare":
+        line += ["--shard-count", str(event["shard_count"])]
     if event["step"] == "train":
         line += ["--version", event["run_id"]]
     if event["step"] == "publish":

@@ -16,14 +16,13 @@ def outcome(step: str, root: Path, *, shard_count: int) -> Json:
     answer: Json = {"step": step}
     if step == "prepare":
         answer["shards"] = list(range(shard_count))
-    elif step == "evaluate":
-        report = _read(root / "processing" / "output" / "report" / "report.json")
-        count(Metric.MODEL_NDCG, report["evaluation"]["methods"]["model"]["ndcg"]["10"])
     elif step == "gate":
+        report = _read(root / "processing" / "input" / "report" / "report.json")
+        count(Metric.MODEL_NDCG, report["evaluation"]["methods"]["model"]["ndcg"]["10"])
         verdict = _read(root / "processing" / "output" / "verdict" / "verdict.json")
         answer |= {"publish": verdict["publish"], "reasons": verdict["reasons"]}
         count(Metric.MODELS_REFUSED, int(not verdict["publish"]))
-    elif step == "publish":
+    elif step in ("publish", "announce"):
         published = _read(root / "processing" / "output" / "published" / "published.json")
         count(Metric.LISTS_PUBLISHED, published["lists"])
     return answer

@@ -25,7 +25,10 @@ class DataKey(kms.Key):
     table gets nothing from the key, so no function needs a statement about it.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, *, removal_policy: RemovalPolicy) -> None:
+    def __init__(
+        self, scope: Construct, construct_id: str, *, removal_policy: RemovalPolicy, volumes: bool
+    ) -> None:
+        """Define the key; with `volumes`, SageMaker may encrypt those of its instances under it."""
         super().__init__(
             scope,
             construct_id,
@@ -34,7 +37,8 @@ class DataKey(kms.Key):
             removal_policy=removal_policy,
         )
         stack = Stack.of(self)
-        services = [f"{service}.{stack.region}.amazonaws.com" for service in _SERVICES]
+        trusted = [*_SERVICES, "sagemaker"] if volumes else _SERVICES
+        services = [f"{service}.{stack.region}.amazonaws.com" for service in trusted]
         self.add_to_resource_policy(
             iam.PolicyStatement(
                 sid="AllowDataServicesOnBehalfOfThisAccount",

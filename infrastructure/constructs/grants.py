@@ -9,12 +9,22 @@ from aws_cdk import aws_sqs as sqs
 
 from infrastructure.suppressions import acknowledge_objects
 
+Worker = lambda_.Function | iam.Role
+"""Who is allowed something: a function, or the role of a job."""
 
-def grant_items(table: dynamodb.ITable, function: lambda_.Function, *actions: str) -> None:
+
+def allow(worker: Worker, statement: iam.PolicyStatement) -> None:
+    """Add a statement to a worker's policy."""
+    if isinstance(worker, lambda_.Function):
+        worker.add_to_role_policy(statement)
+    else:
+        worker.add_to_policy(statement)
+
+
+def grant_items(table: dynamodb.ITable, worker: Worker, *actions: str) -> None:
     """Allow DynamoDB `actions`, as "BatchGetItem", on the table."""
-    function.add_to_role_policy(
-        iam.PolicyStatement(actions=[f"dynamodb:{action}" for action in actions], resources=[table.table_arn])
-    )
+    allowed = [f"dynamodb:{action}" for action in actions]
+    allow(worker, iam.PolicyStatement(actions=allowed, resources=[table.table_arn]))
 
 
 def grant_send(queue: sqs.IQueue, function: lambda_.Function) -> None:
@@ -29,23 +39,25 @@ def grant_secret(secret: secretsmanager.ISecret, function: lambda_.Function) -> 
     )
 
 
-def grant_objects(bucket: s3.IBucket, prefix: str, function: lambda_.Function, *actions: str) -> None:
+def grant_objects(bucket: s3.IBucket, prefix: str, worker: Worker, *actions: str) -> None:
     """Allow S3 object `actions`, as "GetObject", on the keys that begin with `prefix`."""
-    function.add_to_role_policy(
+    allow(
+        worker,
         iam.PolicyStatement(
             actions=[f"s3:{action}" for action in actions],
             resources=[bucket.arn_for_objects(f"{prefix}*")],
-        )
+        ),
     )
-    acknowledge_objects(function, bucket, prefix)
+    acknowledge_objects(worker.role if isinstance(worker, lambda_.Function) else worker, bucket, prefix)
 
 
-def grant_listing(bucket: s3.IBucket, function: lambda_.Function, *, prefix: str | None = None) -> None:
+def grant_listing(bucket: s3.IBucket, worker: Worker, *, prefix: str | None = None) -> None:
     """Allow listing the bucket's keys, or those that begin with `prefix`."""
-    function.add_to_role_policy(
+    allow(
+        worker,
         iam.PolicyStatement(
             actions=["s3:ListBucket"],
             resources=[bucket.bucket_arn],
             conditions={"StringLike": {"s3:prefix": f"{prefix}*"}} if prefix else None,
-        )
+        ),
     )

@@ -11,7 +11,7 @@ from constructs import Construct
 from infrastructure.constructs.data_key import DataKey
 from infrastructure.constructs.private_bucket import PrivateBucket
 from infrastructure.constructs.queues import WorkQueue
-from infrastructure.fields import Environment
+from infrastructure.fields import Environment, SageMakerEngine
 from infrastructure.stacks.base import AttuneStack
 from infrastructure.suppressions import acknowledge
 
@@ -25,11 +25,13 @@ class DataStack(AttuneStack):
     def __init__(self, scope: Construct, part: str, *, environment: Environment) -> None:
         super().__init__(scope, part, environment=environment)
         self._removal = RemovalPolicy.RETAIN if environment.retain_data else RemovalPolicy.DESTROY
-        self._key = (
-            DataKey(self, "Key", removal_policy=self._removal) if environment.customer_managed_key else None
+        self.key = (
+            DataKey(self, "Key", removal_policy=self._removal, volumes=self._has_volumes())
+            if environment.customer_managed_key
+            else None
         )
         self.table = self._table()
-        self.lake = PrivateBucket(self, "Lake", key=self._key, removal_policy=self._removal)
+        self.lake = PrivateBucket(self, "Lake", key=self.key, removal_policy=self._removal)
         self.models = self._models()
         self.stream = self._stream()
         self.user_key_secret = self._secret("UserKeySecret", "Turns user ids into user keys; never rotates")
@@ -37,11 +39,14 @@ class DataStack(AttuneStack):
         self.refresh_queue = WorkQueue(
             self,
             "RefreshQueue",
-            key=self._key,
+            key=self.key,
             consumer_timeout=REFRESH_TIMEOUT,
             retention=Duration.hours(4),
         )
         self._outputs()
+
+    def _has_volumes(self) -> bool:
+        return isinstance(self.settings.training.engine, SageMakerEngine)
 
     def _table(self) -> dynamodb.Table:
         encryption = dynamodb.TableEncryption
@@ -52,8 +57,8 @@ class DataStack(AttuneStack):
             sort_key=dynamodb.Attribute(name="sk", type=dynamodb.AttributeType.STRING),
             time_to_live_attribute="expires_at",
             billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
-            encryption=encryption.CUSTOMER_MANAGED if self._key else encryption.DEFAULT,
-            encryption_key=self._key,
+            encryption=encryption.CUSTOMER_MANAGED if self.key else encryption.DEFAULT,
+            encryption_key=self.key,
             point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
                 point_in_time_recovery_enabled=self.settings.point_in_time_recovery
             ),
@@ -62,7 +67,7 @@ class DataStack(AttuneStack):
         )
 
     def _models(self) -> PrivateBucket:
-        bucket = PrivateBucket(self, "Models", key=self._key, removal_policy=self._removal)
+        bucket = PrivateBucket(self, "Models", key=self.key, removal_policy=self._removal)
         bucket.add_lifecycle_rule(prefix="runs/", expiration=Duration.days(30))
         return bucket
 
@@ -74,8 +79,8 @@ class DataStack(AttuneStack):
             stream_mode=kinesis.StreamMode.PROVISIONED if capacity.shards else kinesis.StreamMode.ON_DEMAND,
             shard_count=capacity.shards,
             retention_period=Duration.hours(capacity.retention_hours),
-            encryption=kinesis.StreamEncryption.KMS if self._key else kinesis.StreamEncryption.MANAGED,
-            encryption_key=self._key,
+            encryption=kinesis.StreamEncryption.KMS if self.key else kinesis.StreamEncryption.MANAGED,
+            encryption_key=self.key,
             removal_policy=self._removal,
         )
         acknowledge(stream, {"AwsSolutions-KDS3": "Events are about people: prod has a key of its own."})
@@ -86,7 +91,7 @@ class DataStack(AttuneStack):
             self,
             construct_id,
             description=description,
-            encryption_key=self._key,
+            encryption_key=self.key,
             generate_secret_string=secretsmanager.SecretStringGenerator(
                 password_length=64, exclude_punctuation=True
             ),

@@ -22,6 +22,10 @@ _NAMED = (
     ("ProfileConsumerFailedBatches", "failed batches"),
     ("ArchiveConsumerFailedBatches", "failed batches"),
     ("ProfileConsumerReader", "reader"),
+    ("JobImageBuildLogs", "build logs"),
+    ("JobImageRepository", "repository"),
+    ("JobImageBuildC", "build"),
+    ("JobRoles", "job role"),
     ("Table", "table"),
     ("Lake", "lake"),
     ("Models", "models"),
@@ -107,8 +111,12 @@ class Assembly:
 
     def _allowed(self, function: Resource) -> Iterator[tuple[str, str]]:
         (role, _) = function.properties["Role"]["Fn::GetAtt"]
+        return self.allowed(function.stack, role)
+
+    def allowed(self, stack: str, role: str) -> Iterator[tuple[str, str]]:
+        """Pairs of action and resource of a role, the resource by the name it has in the tests."""
         for policy in self.of_type("AWS::IAM::Policy"):
-            if policy.stack == function.stack and {"Ref": role} in policy.properties["Roles"]:
+            if policy.stack == stack and {"Ref": role} in policy.properties["Roles"]:
                 for statement in policy.properties["PolicyDocument"]["Statement"]:
                     assert statement["Effect"] == "Allow"
                     for action in _listed(statement["Action"]):

@@ -1,12 +1,13 @@
 """What each environment's templates hold, and what they must not."""
 
+import dataclasses
 import json
 from typing import Any
 
 import pytest
 
-from infrastructure.environments import ENVIRONMENTS, LOCAL_ACCOUNT, environment_named
-from infrastructure.errors import UnknownEnvironmentError
+from infrastructure.environments import ENVIRONMENTS, LOCAL, LOCAL_ACCOUNT, PROD, environment_named
+from infrastructure.errors import UnknownEnvironmentError, UnsupportedEngineError
 from infrastructure.fields import Access
 from tests.synth.assembly import Assembly
 
@@ -72,11 +73,17 @@ def test_local_holds_nothing_that_the_local_aws_refuses(local: Assembly) -> None
     assert not [type_ for type_ in types if type_.startswith(("AWS::SageMaker", "AWS::CodeDeploy"))]
 
 
-def test_no_environment_needs_a_custom_resource(assembly: Assembly) -> None:
-    types = {resource.type for resource in assembly.resources}
-    assert not [type_ for type_ in types if type_.startswith(("Custom::", "AWS::CloudFormation::Custom"))]
+def test_the_only_custom_resource_is_the_image_of_the_jobs(assembly: Assembly) -> None:
+    types = [resource.type for resource in assembly.resources]
+    custom = [type_ for type_ in types if type_.startswith(("Custom::", "AWS::CloudFormation::Custom"))]
+    assert custom == (["Custom::JobImage"] if assembly.environment.name == "prod" else [])
     runtimes = {function.resource.properties["Runtime"] for function in assembly.lambdas.values()}
     assert runtimes == {"python3.13"}
+
+
+def test_an_engine_that_its_aws_does_not_have_is_refused() -> None:
+    with pytest.raises(UnsupportedEngineError, match="'local' has no SageMaker; choose LambdaEngine"):
+        dataclasses.replace(LOCAL, training=PROD.training)
 
 
 def test_prod_has_every_capability(prod: Assembly) -> None:

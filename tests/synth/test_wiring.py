@@ -6,6 +6,7 @@ from pathlib import Path
 
 from infrastructure.constructs.layer_build import ROOT
 from tests.synth.assembly import Assembly
+from tests.synth.test_workflow import on_sagemaker
 
 FUNCTIONS = {path.parent.name for path in (ROOT / "functions").glob("*/__init__.py")}
 STANDARD_VARIABLES = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_LOG_LEVEL"}
@@ -61,6 +62,7 @@ ALLOWED = {
         ("dynamodb:PutItem", "table"),
         ("s3:GetObject", "models/models/*"),
     },
+    "build_image": {("codebuild:BatchGetBuilds", "build"), ("codebuild:StartBuild", "build")},
     "run_training_step": {
         ("s3:ListBucket", "lake"),
         ("s3:GetObject", "lake/events/*"),
@@ -71,6 +73,13 @@ ALLOWED = {
         ("dynamodb:PutItem", "table"),
     },
 }
+ON_SAGEMAKER = {
+    ("s3:ListBucket", "models"),
+    ("s3:GetObject", "models/*"),
+    ("s3:PutObject", "models/runs/*"),
+    ("dynamodb:BatchGetItem", "table"),
+}
+"""What is left to `run_training_step` where the large steps are jobs."""
 LAYERS = {
     "refresh_recommendations": {"personalization", "base", "ranking"},
     "run_training_step": {"personalization", "base", "ranking"},
@@ -78,7 +87,8 @@ LAYERS = {
 
 
 def test_every_folder_of_functions_is_deployed(assembly: Assembly) -> None:
-    assert assembly.lambdas.keys() == FUNCTIONS
+    unused = set() if on_sagemaker(assembly) else {"build_image"}
+    assert assembly.lambdas.keys() == FUNCTIONS - unused
 
 
 def test_every_handler_can_be_imported_under_its_deployed_name(assembly: Assembly) -> None:
@@ -101,6 +111,8 @@ def test_a_function_may_do_what_its_ports_need_and_no_more(assembly: Assembly) -
     of_reader = {("kinesis:DescribeStreamConsumer", "reader"), ("kinesis:SubscribeToShard", "reader")}
     for name, function in assembly.lambdas.items():
         expected = ALLOWED[name] | OF_EVERY_FUNCTION
+        if name == "run_training_step" and on_sagemaker(assembly):
+            expected = ON_SAGEMAKER | OF_EVERY_FUNCTION
         if name == "update_profiles" and assembly.environment.capabilities.enhanced_fan_out:
             expected |= of_reader
         if name == "refresh_recommendations":

@@ -6,32 +6,53 @@ from typing import Any
 
 import pytest
 
+from infrastructure.fields import SageMakerEngine
 from tests.synth.assembly import Assembly
+
+FUNCTION = "RunTrainingStep"
+
+
+def definition_of(assembly: Assembly) -> dict[str, Any]:
+    """The state machine's definition; what refers to another resource is shown by its name."""
+    text = assembly.one("AWS::StepFunctions::StateMachine").properties["DefinitionString"]
+    parts = (part if isinstance(part, str) else _shown(part) for part in text["Fn::Join"][1])
+    parsed: dict[str, Any] = json.loads("".join(parts))
+    return parsed
+
+
+def _shown(reference: dict[str, Any]) -> str:
+    names = (FUNCTION, "JobRolesPreparing", "JobRolesWorking", "JobRolesPublishing", "JobImage")
+    names += ("Lake", "Models", "Table", "Key")
+    return next((name for name in names if name in str(reference)), "other")
+
+
+def on_sagemaker(assembly: Assembly) -> bool:
+    return isinstance(assembly.environment.training.engine, SageMakerEngine)
 
 
 @pytest.fixture
 def definition(assembly: Assembly) -> dict[str, Any]:
-    text = assembly.one("AWS::StepFunctions::StateMachine").properties["DefinitionString"]
-    parts = text["Fn::Join"][1]
-    parsed: dict[str, Any] = json.loads(
-        "".join(part if isinstance(part, str) else "function" for part in parts)
-    )
-    return parsed
+    return definition_of(assembly)
 
 
-def test_the_steps_run_in_order(definition: dict[str, Any]) -> None:
-    state, order = definition["StartAt"], []
-    while state:
-        order.append(state)
-        state = definition["States"][state].get("Next")
-    assert order == ["begin", "prepare", "train", "evaluate", "gate", "passed?"]
-    assert definition["States"]["rank"]["Next"] == "publish"
+def test_the_steps_run_in_order_whatever_the_engine(definition: dict[str, Any]) -> None:
+    order = list(_order(definition, definition["StartAt"]))
+    assert order == ["begin", "champion", "prepare", "train", "evaluate", "gate", "passed?"]
+    branches = [branch["StartAt"] for branch in definition["States"]["lists"]["Branches"]]
+    assert branches == ["rank", "share"]
+
+
+def test_publishing_comes_last_and_is_told_by_whoever_can_count(
+    assembly: Assembly, definition: dict[str, Any]
+) -> None:
+    told = ["announce"] if on_sagemaker(assembly) else []
+    assert list(_order(definition, "lists")) == ["lists", "publish", *told]
 
 
 def test_only_a_model_that_passed_the_gate_is_ranked_and_published(definition: dict[str, Any]) -> None:
     choice = definition["States"]["passed?"]
     (rule,) = choice["Choices"]
-    assert rule == {"Variable": "$.gate.publish", "BooleanEquals": True, "Next": "rank"}
+    assert rule == {"Variable": "$.gate.publish", "BooleanEquals": True, "Next": "lists"}
     assert definition["States"][choice["Default"]]["Type"] == "Succeed"
 
 
@@ -41,46 +62,41 @@ def test_a_run_gets_its_name_and_time_from_the_execution_unless_told(definition:
     assert output["now"].endswith("$states.context.Execution.StartTime %}")
 
 
-def test_lists_are_ranked_in_as_many_shards_as_the_environment_says(
-    assembly: Assembly, definition: dict[str, Any]
-) -> None:
-    rank = definition["States"]["rank"]
+def test_lists_are_ranked_in_as_many_lambdas_as_the_environment_says(dev: Assembly) -> None:
+    shards = dev.environment.training.ranking_shards
+    rank = _states(definition_of(dev))["rank"]
     assert rank["ItemProcessor"]["ProcessorConfig"]["Mode"] == "DISTRIBUTED"
-    assert rank["MaxConcurrency"] == assembly.environment.training.ranking_shards
+    assert rank["MaxConcurrency"] == shards
     (task,) = rank["ItemProcessor"]["States"].values()
     assert task["Parameters"] == {
         "step": "rank",
-        "shard_count": assembly.environment.training.ranking_shards,
+        "shard_count": shards,
         "run_id.$": "$.run_id",
         "now.$": "$.now",
         "shard.$": "$.shard",
     }
 
 
-def test_every_task_names_its_step_has_a_timeout_and_is_retried_with_backoff(
+def test_every_task_has_a_timeout_and_is_retried_with_backoff(definition: dict[str, Any]) -> None:
+    tasks = {name: state for name, state in _states(definition).items() if state["Type"] == "Task"}
+    assert tasks.keys() >= {"champion", "prepare", "train", "evaluate", "gate", "share", "publish"}
+    for name, task in tasks.items():
+        (retry,) = task["Retry"]
+        call = task["Resource"] == FUNCTION
+        expected = "Lambda.TooManyRequestsException" if call else "SageMaker.AmazonSageMakerException"
+        assert expected in retry["ErrorEquals"]
+        assert retry["BackoffRate"] > 1
+        if call:
+            assert task["Parameters"]["step"] == name.removesuffix(" shard")
+            assert task["TimeoutSeconds"] <= 900
+
+
+def test_a_failure_ends_the_run_where_it_happened_so_that_a_redrive_goes_on_from_there(
     definition: dict[str, Any],
 ) -> None:
-    tasks = list(_tasks(definition))
-    assert {task["Parameters"]["step"] for task in tasks} == {
-        "prepare",
-        "train",
-        "evaluate",
-        "gate",
-        "rank",
-        "publish",
-    }
-    for task in tasks:
-        (retry,) = task["Retry"]
-        assert "Lambda.TooManyRequestsException" in retry["ErrorEquals"]
-        assert retry["BackoffRate"] > 1
-        assert task["TimeoutSeconds"] <= 900
-
-
-def test_whatever_fails_ends_the_run_as_failed(definition: dict[str, Any]) -> None:
-    for name, state in definition["States"].items():
-        if state["Type"] in {"Task", "Map"}:
-            assert [catcher["Next"] for catcher in state["Catch"]] == ["failed"], name
-    assert definition["States"]["failed"]["Type"] == "Fail"
+    for name, state in _states(definition).items():
+        assert state["Type"] != "Fail", name
+        assert "Catch" not in state, name
 
 
 def test_the_workflow_is_traced_and_logged(assembly: Assembly) -> None:
@@ -89,9 +105,16 @@ def test_the_workflow_is_traced_and_logged(assembly: Assembly) -> None:
     assert machine["LoggingConfiguration"]["Level"] == "ALL"
 
 
-def _tasks(definition: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _order(definition: dict[str, Any], state: str | None) -> Iterator[str]:
+    while state:
+        yield state
+        state = definition["States"][state].get("Next")
+
+
+def _states(definition: dict[str, Any]) -> dict[str, Any]:
+    """All states by name, those inside of maps and branches too."""
+    found = dict(definition["States"])
     for state in definition["States"].values():
-        if state["Type"] == "Task":
-            yield state
-        if "ItemProcessor" in state:
-            yield from _tasks(state["ItemProcessor"])
+        for inner in [state.get("ItemProcessor", {"States": {}}), *state.get("Branches", [])]:
+            found |= _states(inner)
+    return found

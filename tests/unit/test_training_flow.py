@@ -3,7 +3,6 @@
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from shutil import copytree
 
 import msgspec
 import pytest
@@ -18,8 +17,8 @@ from personalization.names import Ranker
 from personalization.profiles import MAX_OWNED, Profile
 from personalization.ranking import METADATA_FILE, Model
 from training import pipeline
-from training.jobs import evaluate, gate, prepare, rank, train
-from training.lists import StoredList, in_shard, read_lists
+from training.jobs import evaluate, gate, prepare, rank, share, train
+from training.lists import StoredList
 from training.publishing import Publisher
 from training.shop import Shop
 from training.sources import lines_of
@@ -54,18 +53,19 @@ def offline(export: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def root(export: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The jobs' root after prepare, train, evaluate, and rank in two shards."""
+    """The jobs' root after prepare in two shards, train, evaluate, rank and share."""
     root = tmp_path_factory.mktemp("ml")
     write_lake(export, root / "processing" / "input" / "events")
     now = ["--root", str(root), "--now", END.isoformat(), "--threads", "1"]
-    assert prepare.main(now) == 0
+    assert prepare.main([*now, "--shard-count", "2"]) == 0
     link(root, "processing/output/dataset", "input/data/dataset", "processing/input/dataset")
+    link(root, "processing/output/users", "processing/input/users")
     assert train.main([*now, "--version", "v1"]) == 0
     link(root, "model", "processing/input/model")
     link(root, "processing/output/report", "processing/input/report")
     assert evaluate.main(now) == 0
-    for shard in ("0", "1"):
-        assert rank.main([*now, "--shard", shard, "--shard-count", "2"]) == 0
+    assert rank.main(now) == 0
+    assert share.main(now) == 0
     return root
 
 
@@ -203,38 +203,16 @@ def test_the_gate_refuses_old_data(root: Path) -> None:
     assert "the newest event is of" in verdict["reasons"][0]
 
 
-def test_two_shards_hold_the_lists_of_one(root: Path, tmp_path: Path) -> None:
-    whole = tmp_path / "ml"
-    (whole / "processing").mkdir(parents=True)
-    (whole / "processing" / "input").symlink_to(root / "processing" / "input")
-    assert rank.main(["--root", str(whole), "--now", END.isoformat()]) == 0
-    one, two = (
-        {stored.key: stored for stored in read_lists(folder / "processing" / "output" / "lists")}
-        for folder in (whole, root)
+def test_ranking_refuses_users_of_another_dataset(root: Path, tmp_path: Path) -> None:
+    path = tmp_path / "processing" / "input" / "users" / "00000.msgpack"
+    path.parent.mkdir(parents=True)
+    users, profiles, items, *owned = msgspec.msgpack.decode(
+        (root / "processing" / "output" / "users" / "00000.msgpack").read_bytes()
     )
-    assert one == two
-    assert any(key.pk.startswith("USER#") for key in one)
-    assert keys.segment_key(keys.POPULAR, version="v1") in one
-    assert sum(in_shard(key.pk, 0, 2) for key in one) not in (0, len(one))
-
-
-def test_a_shard_opens_the_profiles_of_its_own_users_only(root: Path, tmp_path: Path) -> None:
-    dataset, channel = tmp_path / "dataset", root / "processing" / "input" / "dataset"
-    copytree(channel, dataset)
-    users = json.loads((dataset / "facts.json").read_bytes())["users"]
-    path = dataset / "profiles.serve.msgpack"
-    encoded = msgspec.msgpack.decode(path.read_bytes(), type=list[bytes])
-    own = [place for place, user in enumerate(users) if in_shard(user, 1, 2)]
-    spoiled = [state if place in own else b"damaged" for place, state in enumerate(encoded)]
-    path.write_bytes(msgspec.msgpack.encode(spoiled))
-    inputs = tmp_path / "processing" / "input"
-    inputs.mkdir(parents=True)
-    (inputs / "dataset").symlink_to(dataset)
-    (inputs / "model").symlink_to(root / "model")
-    rank.main(["--root", str(tmp_path), "--now", END.isoformat(), "--shard", "1", "--shard-count", "2"])
-    name = "processing/output/lists/00001.jsonl.gz"
-    assert 0 < len(own) < len(users)
-    assert (tmp_path / name).read_bytes() == (root / name).read_bytes()
+    path.write_bytes(msgspec.msgpack.encode([users, profiles, items + 1, *owned]))
+    link(root, "model", str(tmp_path / "processing" / "input" / "model"))
+    with pytest.raises(ModelError, match="another dataset"):
+        rank.main(["--root", str(tmp_path), "--now", END.isoformat()])
 
 
 def test_a_new_user_gets_popular_items_from_either_ranker(root: Path) -> None:

@@ -1,40 +1,40 @@
-"""Dataset and model -> lists of one shard of the active users; shard 0 adds the shared lists."""
+"""Model and shards of users -> the lists of those of them that are active."""
 
-from collections.abc import Sequence
-from itertools import chain
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 import numpy as np
 
+from personalization.errors import ModelError
 from personalization.experiments import packaged_definitions
 from personalization.ranking import Model
-from training.dataset import load_dataset
 from training.folders import parse_job
-from training.lists import in_shard, is_active, shared, user_lists, write_lists
-from training.shared_lists import shared_lists
-from training.split import Stage
+from training.lists import StoredList, is_active, user_lists, write_lists
+from training.user_shards import UserShard, read_user_shards
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Read channels *dataset* and *model*, write this shard's file of channel *lists*."""
-    job = parse_job(argv, "rank", shard={"type": int, "default": 0}, shard_count={"type": int, "default": 1})
-    shard, shard_count = job.options.shard, job.options.shard_count
-    dataset = load_dataset(job.folders.input("dataset"), [Stage.SERVE])
+    """Read channels *model* and *users*, write a file of channel *lists* for each shard that is there."""
+    job = parse_job(argv, "rank")
     model = Model.load(job.folders.input("model"))
-    profiles = dataset.profiles[Stage.SERVE]
-    everybody = dataset.log.users
-    numbers = [
-        number
-        for number, user in enumerate(everybody)
-        if in_shard(user, shard, shard_count) and is_active(profiles[number], job.now)
-    ]
-    users = [everybody[number] for number in numbers]
-    owned = dataset.owned(Stage.SERVE)[np.array(numbers, dtype=np.int64)]
-    lists = user_lists(model, users, profiles.at(numbers), packaged_definitions(), now=job.now, owned=owned)
-    if shard == 0:
-        common = shared_lists(model.tables, dataset.log.acts, profiles, job.now)
-        lists = chain(shared(common, model.version, job.now), lists)
-    write_lists(lists, job.folders.output("lists") / f"{shard:05}.jsonl.gz")
+    for shard in read_user_shards(job.folders.input("users")):
+        lists = _lists(shard, model, job.now)
+        write_lists(lists, job.folders.output("lists") / f"{shard.name}.jsonl.gz")
     return 0
+
+
+def _lists(shard: UserShard, model: Model, now: datetime) -> Iterator[StoredList]:
+    if shard.owned.shape[1] != len(model.tables.items):
+        raise ModelError("the users are of another dataset than the model")
+    active = [number for number, profile in enumerate(shard.profiles) if is_active(profile, now)]
+    return user_lists(
+        model,
+        [shard.users[number] for number in active],
+        shard.profiles.at(active),
+        packaged_definitions(),
+        now=now,
+        owned=shard.owned[np.array(active, dtype=np.int64)],
+    )
 
 
 if __name__ == "__main__":

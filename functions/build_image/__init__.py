@@ -1,0 +1,1 @@
+"""CloudFormation -> an image of the jobs, built by CodeBuild before the deployment goes on."""
