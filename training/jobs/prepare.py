@@ -1,20 +1,50 @@
-"""Event lake -> dataset: acts, labels, point-in-time profiles."""
+"""Event lake -> dataset: acts, labels, point-in-time profiles; and the snapshot that the next night begins with."""
 
 from collections.abc import Sequence
-from functools import partial
+from datetime import date
+from pathlib import Path
 
-from training.dataset import make_dataset, save_dataset
+import msgspec
+
+from training.data_checks import check_data, save_soundness
+from training.dataset import save_dataset
 from training.folders import parse_job
-from training.sources import lake_events
+from training.inventory import MANIFEST, Inventory
+from training.preparation import NeedsHistoryError, Night, prepare
 from training.split import Split
+
+NEEDS_HISTORY = 3
+"""Exit code: run again with the whole lake and without a snapshot."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Read channel *events*, write channel *dataset*."""
-    job = parse_job(argv, "prepare")
-    dataset = make_dataset(partial(lake_events, job.folders.input("events")), how=Split.AUTO)
-    save_dataset(dataset, job.folders.output("dataset"))
+    """Read channel *events* and, where there are, *snapshot* and *inventory*; write *dataset* and *snapshots*."""
+    job = parse_job(
+        argv,
+        "prepare",
+        split={"type": Split, "default": Split.AUTO, "choices": list(Split)},
+        accept={"nargs": "*", "default": [], "metavar": "CHECK", "help": "data checks that may fail"},
+    )
+    folders = job.folders
+    snapshot = folders.input("snapshot")
+    night = Night(
+        events=folders.input("events"),
+        snapshot=snapshot if (snapshot / MANIFEST).exists() else None,
+        inventory=_inventory(folders.input("inventory") / "inventory.json"),
+        now=job.now,
+    )
+    try:
+        dataset, history = prepare(night, job.options.split, folders.output("snapshots"))
+    except NeedsHistoryError:
+        return NEEDS_HISTORY
+    soundness = check_data(history.statistics.days, dataset.log, now=job.now, accepted=job.options.accept)
+    save_dataset(dataset, folders.output("dataset"))
+    save_soundness(soundness, folders.output("dataset"))
     return 0
+
+
+def _inventory(path: Path) -> Inventory | None:
+    return msgspec.json.decode(path.read_bytes(), type=dict[date, str]) if path.exists() else None
 
 
 if __name__ == "__main__":

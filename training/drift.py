@@ -1,0 +1,96 @@
+"""How far a distribution has moved: the population stability index (PSI).
+
+PSI = sum over bins of (actual - expected) * ln(actual / expected), as shares; the symmetric Kullback-Leibler
+divergence. Rule of thumb (Siddiqi, Credit Risk Scorecards, 2006): below 0.1 nothing to speak of, above 0.25 a
+shift to act on. Few observations move it by chance alone: (PSI / (1/n + 1/m)) is about chi-squared with bins - 1
+degrees of freedom (Yurdakul and Naranjo, 2020), so what chance explains is let pass.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import chi2
+
+Doubles = npt.NDArray[np.float64]
+SHIFTED: Final = 0.1
+DRIFTED: Final = 0.25
+_SMOOTHING: Final = 0.5
+"""Added to each bin: an empty one would make the index infinite (Jeffreys)."""
+_CHANCE: Final = 0.001
+"""Probability with which chance alone may exceed what is let pass."""
+
+
+class Drift(msgspec.Struct, frozen=True):
+    """How far one distribution moved.
+
+    Attributes
+    ----------
+    limit
+        `DRIFTED`, or what chance explains where that is more.
+    moved
+        The bin that contributes most.
+    """
+
+    psi: float
+    limit: float
+    expected: int
+    actual: int
+    moved: str
+
+    @property
+    def drifted(self) -> bool:
+        """Whether it moved too far."""
+        return self.psi > self.limit
+
+    def __str__(self) -> str:
+        """Tell what was found, for a person."""
+        state = "drifted" if self.drifted else "shifted" if self.psi > SHIFTED else "stable"
+        return (
+            f"PSI {self.psi:.3f}, {state}; {self.limit:.3f} is let pass; {self.actual:,} against "
+            f"{self.expected:,} before; most of it by {self.moved}"
+        )
+
+
+def psi(expected: Doubles, actual: Doubles) -> Doubles:
+    """Return what each bin (b,) adds to the index, from counts.
+
+    >>> round(float(psi(np.array([500.0, 500.0]), np.array([600.0, 400.0])).sum()), 3)
+    0.041
+    """
+    was = (expected + _SMOOTHING) / (expected + _SMOOTHING).sum()
+    is_ = (actual + _SMOOTHING) / (actual + _SMOOTHING).sum()
+    parts: Doubles = (is_ - was) * np.log(is_ / was)
+    return parts
+
+
+def drift(expected: Mapping[str, int], actual: Mapping[str, int]) -> Drift:
+    """Compare counts by value. Bins with nothing expected and nothing found don't exist."""
+    names = sorted(expected.keys() | actual.keys())
+    if not sum(expected.values()) or not sum(actual.values()):
+        return Drift(0.0, DRIFTED, sum(expected.values()), sum(actual.values()), "none")
+    before, now = (np.array([counts.get(name, 0) for name in names], dtype=float) for counts in (expected, actual))
+    parts = psi(before, now)
+    chance = float(chi2.isf(_CHANCE, max(len(names) - 1, 1))) * (1 / before.sum() + 1 / now.sum())
+    moved = names[int(np.argmax(parts))]
+    limit = max(DRIFTED, chance)
+    return Drift(round(float(parts.sum()), 5), round(limit, 5), int(before.sum()), int(now.sum()), moved)
+
+
+def binned(expected: Doubles, actual: Doubles, *, bins: int = 10) -> tuple[dict[str, int], dict[str, int]]:
+    """Count continuous values by the quantiles of what was expected; equal values stay in one bin."""
+    edges = np.unique(np.quantile(expected, np.linspace(0, 1, bins + 1)[1:-1])) if len(expected) else np.empty(0)
+    names = _interval_names(edges.tolist())
+    counts = (np.bincount(np.searchsorted(edges, values, side="left"), minlength=len(names)) for values in (expected, actual))
+    before, now = (dict(zip(names, found.tolist(), strict=True)) for found in counts)
+    return before, now
+
+
+def _interval_names(edges: Sequence[float]) -> list[str]:
+    ends = [f"{edge:.4g}" for edge in edges]
+    if not ends:
+        return ["all"]
+    inner = [f"{low} to {high} ({number})" for number, (low, high) in enumerate(zip(ends, ends[1:], strict=False), 1)]
+    return [f"up to {ends[0]}", *inner, f"above {ends[-1]}"]
