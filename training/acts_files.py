@@ -1,4 +1,4 @@
-"""How a collected log rests on disk: columns as ``.npy``, names and items as JSON; equal logs give equal bytes."""
+"""How a collected log rests on disk: columns as ``.npy``, ids and items as JSON; equal logs, equal bytes."""
 
 from datetime import datetime
 from pathlib import Path

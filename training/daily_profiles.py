@@ -1,7 +1,7 @@
 """Profiles at every midnight that a split by time may cut at, kept up day by day.
 
-Of a user rests, for each day on which something arrived, the profile of what had arrived *before* that day, and
-one of everything. The profile at any midnight is then the one of the first such day from there on: nothing
+Of a user rests, for each day on which something arrived, the profile of what had arrived *before* that day,
+and one of everything. The profile at any midnight is then that of the first such day from there on: nothing
 arrived in between. An event is folded into those of all later days, so late events and imports of old history
 end where a replay of the whole log puts them: the reducer does not depend on order.
 """
@@ -31,8 +31,8 @@ Row = tuple[str, bytes, dict[int, bytes]]
 class DailyProfiles:
     """The profiles of a log's users at each midnight from a horizon on.
 
-    Memory and disk: about 0.4 KB a user, and a profile (0.3 KB typically, 4 KB at every bound) for each day after
-    the horizon on which a user did something.
+    Memory and disk: about 1 KB a user (ids seen, the profile of everything), and a profile (0.3 KB typically,
+    4 KB at every bound) for each day after the horizon on which a user did something.
     """
 
     def __init__(self, rows: Iterable[Row] = ()) -> None:
@@ -41,8 +41,8 @@ class DailyProfiles:
     def fold(self, events: Iterable[Event], *, horizon: int) -> list[Event]:
         """Fold users' events, in order of reading; return those whose id a user had sent before.
 
-        Midnights of days before `horizon` are no longer kept. Cost a user of the chunk: one decoding and encoding
-        a day of theirs, and one for each kept day that follows an event.
+        Midnights of days before `horizon` are no longer kept. Cost a user: a decoding and an encoding for
+        each kept day that follows one of the events.
         """
         repeats: list[Event] = []
         for user, own in _by_user(events).items():

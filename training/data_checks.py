@@ -1,7 +1,7 @@
 """Looks at a night's data before anything is trained on it: a bad night is stopped with its reasons.
 
-The newest complete day is held against the four weeks before. What fails may be accepted by name when a person
-knows better: a sale that moves every distribution must not stop training when it is needed most.
+The newest complete day is held against the four weeks before. What fails may be accepted by name when a
+person knows better: a sale that moves every distribution must not stop training when it is needed most.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -112,15 +112,17 @@ def _share(name: str, words: str, part: int, whole: int, most: float) -> Check:
 def _volume(day: Day, before: Sequence[Day]) -> Check:
     """Compare logarithms: half as many is as unusual as twice as many."""
     if len(before) < MIN_DAYS:
-        return Check("volume", True, f"{day.events:,} events; {len(before)} days before tell nothing of what is usual")
+        return Check(
+            "volume", True, f"{day.events:,} events; {len(before)} days before tell nothing of what is usual"
+        )
     logs = [log(counts.events + 1) for counts in before]
     middle = median(logs)
     spread = max(1.4826 * median(abs(value - middle) for value in logs), MIN_SPREAD)
     score = (log(day.events + 1) - middle) / spread
     usual = median(counts.events for counts in before)
     detail = (
-        f"{day.events:,} events against {usual:,.0f} on the median of {len(before)} days before: {score:+.1f} "
-        f"deviations; {MAX_SCORE} are let pass"
+        f"{day.events:,} events against {usual:,.0f}, the median of {len(before)} days before: "
+        f"{score:+.1f} deviations; {MAX_SCORE} are let pass"
     )
     return Check("volume", abs(score) <= MAX_SCORE, detail)
 
@@ -165,10 +167,12 @@ def _popularity_drift(past: Ints, present: Ints, items: int) -> Drift:
     """Bin items by how popular they were, each bin of as many acts; unknown ones are with the rarest."""
     counts = np.bincount(past, minlength=items)
     order = np.argsort(-counts, kind="stable")
-    passed = np.cumsum(counts[order]) / max(counts.sum(), 1)
+    passed = np.cumsum(counts[order]) / max(int(counts.sum()), 1)
     of_item = np.empty(items, dtype=np.int64)
     of_item[order] = np.minimum((passed - 1e-9) * POPULARITY_BINS, POPULARITY_BINS - 1).astype(np.int64)
     names = [f"tenth {number + 1} by popularity" for number in range(POPULARITY_BINS)]
-    before, now = (np.bincount(of_item[found], minlength=POPULARITY_BINS).tolist() for found in (past, present))
-    expected, actual = (dict(zip(names, found, strict=True)) for found in (before, now))
+    expected, actual = (
+        dict(zip(names, np.bincount(of_item[found], minlength=POPULARITY_BINS).tolist(), strict=True))
+        for found in (past, present)
+    )
     return drift(_shed(expected, actual), _shed(actual, expected))

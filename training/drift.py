@@ -2,11 +2,11 @@
 
 PSI = sum over bins of (actual - expected) * ln(actual / expected), as shares; the symmetric Kullback-Leibler
 divergence. Rule of thumb (Siddiqi, Credit Risk Scorecards, 2006): below 0.1 nothing to speak of, above 0.25 a
-shift to act on. Few observations move it by chance alone: (PSI / (1/n + 1/m)) is about chi-squared with bins - 1
-degrees of freedom (Yurdakul and Naranjo, 2020), so what chance explains is let pass.
+shift to act on. Few observations move it by chance alone: PSI / (1/n + 1/m) is about chi-squared with
+bins - 1 degrees of freedom (Yurdakul and Naranjo, 2020), so what chance explains is let pass.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -71,7 +71,9 @@ def drift(expected: Mapping[str, int], actual: Mapping[str, int]) -> Drift:
     names = sorted(expected.keys() | actual.keys())
     if not sum(expected.values()) or not sum(actual.values()):
         return Drift(0.0, DRIFTED, sum(expected.values()), sum(actual.values()), "none")
-    before, now = (np.array([counts.get(name, 0) for name in names], dtype=float) for counts in (expected, actual))
+    before, now = (
+        np.array([counts.get(name, 0) for name in names], dtype=float) for counts in (expected, actual)
+    )
     parts = psi(before, now)
     chance = float(chi2.isf(_CHANCE, max(len(names) - 1, 1))) * (1 / before.sum() + 1 / now.sum())
     moved = names[int(np.argmax(parts))]
@@ -81,16 +83,11 @@ def drift(expected: Mapping[str, int], actual: Mapping[str, int]) -> Drift:
 
 def binned(expected: Doubles, actual: Doubles, *, bins: int = 10) -> tuple[dict[str, int], dict[str, int]]:
     """Count continuous values by the quantiles of what was expected; equal values stay in one bin."""
-    edges = np.unique(np.quantile(expected, np.linspace(0, 1, bins + 1)[1:-1])) if len(expected) else np.empty(0)
-    names = _interval_names(edges.tolist())
-    counts = (np.bincount(np.searchsorted(edges, values, side="left"), minlength=len(names)) for values in (expected, actual))
-    before, now = (dict(zip(names, found.tolist(), strict=True)) for found in counts)
-    return before, now
-
-
-def _interval_names(edges: Sequence[float]) -> list[str]:
-    ends = [f"{edge:.4g}" for edge in edges]
-    if not ends:
-        return ["all"]
-    inner = [f"{low} to {high} ({number})" for number, (low, high) in enumerate(zip(ends, ends[1:], strict=False), 1)]
-    return [f"up to {ends[0]}", *inner, f"above {ends[-1]}"]
+    ends = np.linspace(0, 1, bins + 1)[1:-1]
+    edges = np.unique(np.quantile(expected, ends)) if len(expected) else np.empty(0)
+    names = [f"bin {number}" for number in range(1, len(edges) + 2)]
+    before, now = (
+        np.bincount(np.searchsorted(edges, values), minlength=len(names)).tolist()
+        for values in (expected, actual)
+    )
+    return dict(zip(names, before, strict=True)), dict(zip(names, now, strict=True))

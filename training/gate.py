@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from personalization.ranking import read_metadata
+from training.checks import Check
 from training.evaluation import MODEL, Evaluation
 
 TOLERANCE: Final = 0.02
@@ -20,14 +21,6 @@ MIN_USERS: Final = 20
 MAX_AGE: Final = timedelta(days=3)
 MIN_VOLUME: Final = 0.5
 """Events against those the model in service was trained on; fewer mean that a source has dried up."""
-
-
-class Check(msgspec.Struct, frozen=True):
-    """One thing the gate looks at."""
-
-    name: str
-    passed: bool
-    detail: str
 
 
 class Verdict(msgspec.Struct, frozen=True):

@@ -30,7 +30,7 @@ _EPOCH: Final = date(1970, 1, 1)
 class History:
     """Acts, profiles at each midnight, daily statistics, and the records read.
 
-    Cost of reading: linear in the day's events. Memory: that of the acts, the profiles and the records' hashes.
+    Cost of reading: linear in the day's events. Memory: that of acts, profiles and the records' hashes.
     """
 
     acts: ActCollector = field(default_factory=ActCollector)
@@ -94,5 +94,5 @@ def _sorted(numbers: set[int]) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
 
 
 def last_complete_day(now: datetime) -> date:
-    """Day before that of `now` (UTC): the stream files no more records under it, but for a consumer behind."""
+    """Day before that of `now` (UTC): only a consumer that is behind still files records under it."""
     return now.astimezone(UTC).date() - timedelta(days=1)

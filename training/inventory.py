@@ -1,8 +1,7 @@
 """Which snapshot a night may begin with: the newest that knows the lake as it still is.
 
 Each snapshot names the days it read, with a digest of their objects' names and contents. A consumer that was
-behind, an erasure or a second thought about an import changes a day afterwards; what was made of the old objects
-is then passed over, in favour of an older snapshot or of the whole lake.
+behind, or an erasure, changes a day afterwards; what was made of the old objects is then passed over, in favour of an older snapshot or of the whole lake.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,9 +15,9 @@ import msgspec
 
 import personalization
 import training
+from personalization.keys import MANIFEST
 
 FORMAT_VERSION: Final = 1
-MANIFEST: Final = "manifest.json"
 Inventory = Mapping[date, str]
 """Day of the lake -> digest of its objects."""
 
@@ -68,7 +67,7 @@ def read_manifest(data: bytes) -> Manifest | None:
 
 
 def objection(manifest: Manifest | None, inventory: Inventory) -> str | None:
-    """Say what speaks against beginning with a snapshot, before its files are fetched; None if nothing does."""
+    """Say what speaks against beginning with a snapshot, files unseen; None if nothing does."""
     if manifest is None:
         return "its manifest can't be read"
     if (manifest.format_version, manifest.code) != (FORMAT_VERSION, code_digest()):

@@ -18,7 +18,7 @@ from training.split import Split, split
 
 
 class NeedsHistoryError(RuntimeError):
-    """The split is leave-last-out, and the night began with a snapshot: it has to begin with the whole lake."""
+    """The split is leave-last-out and the night began with a snapshot: it needs the whole lake."""
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,15 @@
 """The report of a training run, as JSON for machines and as one self-contained page for people."""
 
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
-from training.charts import STYLE, Whisker, bars, curve, glossary, table, whiskers
+from training.charts import POLICY, STYLE, Whisker, bars, curve, glossary, table, whiskers
+from training.data_checks import Soundness
+from training.data_report import data_section
 from training.dataset import Dataset
 from training.evaluation import MODEL, Evaluation, UserGroup
 from training.measuring import EXAMPLE_ITEMS, LIST_LENGTH, TOP, Example
@@ -20,8 +23,6 @@ _RULES: Final = (
     "; ties go to the item earlier in the catalogue, whose order has no meaning; items the user acted on "
     "before are left out; users whose held-out items told training when to stop are not evaluated"
 )
-_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
-"""The page may load and run nothing, whatever a title holds."""
 _ACCURACY: Final = {"ndcg": "NDCG", "hit_rate": "hit rate", "mrr": "MRR", "map": "MAP"}
 _NATURE: Final = {
     "coverage": ("coverage", "{:.1%}", "Share of the catalogue that is in anyone's list. More is better."),
@@ -56,10 +57,17 @@ _FEWEST_USERS: Final = 20
 _UNKNOWN: Final = "n/a"
 
 
-def save_report(evaluation: Evaluation, training: bytes, dataset: Dataset, folder: Path) -> None:
+def save_report(
+    evaluation: Evaluation,
+    training: bytes,
+    dataset: Dataset,
+    folder: Path,
+    *,
+    soundness: Soundness | None = None,
+) -> None:
     """Write `report.json` and `report.html`; equal runs are equal bytes.
 
-    `training` is the model's `TRAINING_FILE`.
+    `training` is the model's `TRAINING_FILE`, `soundness` what checks of the data said, if there were any.
     """
     report = {
         "events": dataset.log.events,
@@ -70,13 +78,17 @@ def save_report(evaluation: Evaluation, training: bytes, dataset: Dataset, folde
         "evaluation": msgspec.to_builtins(evaluation, str_keys=True),
         "training": msgspec.json.decode(training),
     }
+    more = {} if soundness is None else {"The night's data": data_section(soundness)}
+    if soundness is not None:
+        report["data"] = msgspec.to_builtins(soundness)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "report.json").write_bytes(msgspec.json.format(msgspec.json.encode(report)))
     facts = (
         f"{report['events']:,} events, {report['users']:,} users, {report['items']:,} items. "
         f"{evaluation.users:,} users evaluated. Protocol: {report['protocol']}."
     )
-    (folder / "report.html").write_text(page(facts, evaluation, report["training"]), encoding="utf-8")
+    body = page(facts, evaluation, report["training"], more)
+    (folder / "report.html").write_text(body, encoding="utf-8")
 
 
 def read_evaluation(folder: Path) -> Evaluation:
@@ -85,8 +97,13 @@ def read_evaluation(folder: Path) -> Evaluation:
     return msgspec.convert(report["evaluation"], Evaluation, strict=False)
 
 
-def page(facts: str, evaluation: Evaluation, training: dict[str, Any]) -> str:
-    """Lay out the page; it needs no network, and strings of the data are only ever text in it."""
+def page(
+    facts: str, evaluation: Evaluation, training: dict[str, Any], more: Mapping[str, str] | None = None
+) -> str:
+    """Lay out the page; it needs no network, and strings of the data are only ever text in it.
+
+    `more` is sections (title -> HTML) that follow the others.
+    """
     importance = dict(list(training["importance"].items())[:_FEATURES_SHOWN])
     sections = {
         "Held-out accuracy": _accuracy(evaluation),
@@ -99,11 +116,12 @@ def page(facts: str, evaluation: Evaluation, training: dict[str, Any]) -> str:
             training["validation_ndcg_at_10"], "{:.4f}", label="validation NDCG@10 by tree", unit="trees"
         ),
         "What the ranker looks at": bars(importance, "{:,.0f}", label="gain by feature"),
+        **(more or {}),
     }
     body = "".join(f"<section><h2>{title}</h2>{content}</section>" for title, content in sections.items())
     return (
         "<!doctype html><html lang=en><head><meta charset=utf-8><title>Attune: training report</title>"
-        f'<meta http-equiv=Content-Security-Policy content="{_POLICY}">'
+        f'<meta http-equiv=Content-Security-Policy content="{POLICY}">'
         '<meta name=viewport content="width=device-width, initial-scale=1">'
         f"<style>{STYLE}</style></head><body><h1>Training report</h1><p>{escape(facts)}</p>{body}"
         "</body></html>\n"

@@ -57,7 +57,10 @@ def lake_days(folder: Path) -> dict[date, list[Path]]:
 
 
 def day_events(
-    day: date, paths: Sequence[Path], known: "KnownRecords", count: Callable[[LakeLine, str], None] | None = None
+    day: date,
+    paths: Sequence[Path],
+    known: "KnownRecords",
+    count: Callable[[LakeLine, str], None] | None = None,
 ) -> Iterator[Event]:
     """Yield the events of one day's objects that are not known yet; days have to be read in order.
 
@@ -88,8 +91,8 @@ class KnownRecords:
     its own day and of earlier ones, never of later ones; one day more makes up for clocks that differ. An
     import that is run again, though, files its records under another day.
 
-    Numbers are kept as 64-bit hashes: 65 bytes a record of two days of the stream, and of every import. Two of
-    100 million records collide with probability 3e-4, and then one of them is missed.
+    Numbers are kept as 64-bit hashes: 65 bytes a record of two days of the stream, and of every import. Any
+    two of 100 million collide with probability 3e-4, and then one of them is missed.
     """
 
     streamed: dict[date, set[int]] = field(default_factory=dict)

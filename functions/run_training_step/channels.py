@@ -3,16 +3,16 @@
 A channel is a prefix of a bucket on one side and a folder below the root on the other.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import copyfileobj
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from botocore.exceptions import IncompleteReadError, ReadTimeoutError, ResponseStreamingError
 
-from personalization.keys import model_prefix, run_prefix
+from personalization.keys import MANIFEST, SNAPSHOTS, model_prefix, run_prefix
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -41,7 +41,7 @@ class Wiring:
     outputs: Sequence[Channel]
 
 
-def wiring(step: str, *, run_id: str, lake_bucket: str, model_bucket: str, champion: str | None) -> Wiring:
+def wiring(step: str, *, run_id: str, model_bucket: str, champion: str | None) -> Wiring:
     """Return the channels of a step, in the folders SageMaker would use for it.
 
     Parameters
@@ -58,14 +58,20 @@ def wiring(step: str, *, run_id: str, lake_bucket: str, model_bucket: str, champ
     def run(name: str, folder: str) -> Channel:
         return Channel(model_bucket, run_prefix(run_id, name), folder)
 
-    events = Channel(lake_bucket, "events/", "processing/input/events")
     dataset = run("dataset", "processing/input/dataset")
     model = run("model", "processing/input/model")
     report = run("report", "processing/input/report")
     lists = run("lists", "processing/input/lists")
     rival = [Channel(model_bucket, model_prefix(champion), "processing/input/champion")] if champion else []
     steps = {
-        "prepare": Wiring([events], [run("dataset", "processing/output/dataset")]),
+        # Its input is chosen by what is there: `functions.run_training_step.history`.
+        "prepare": Wiring(
+            [],
+            [
+                run("dataset", "processing/output/dataset"),
+                Channel(model_bucket, SNAPSHOTS, "processing/output/snapshots"),
+            ],
+        ),
         "train": Wiring([run("dataset", "input/data/dataset")], [run("model", "model")]),
         "evaluate": Wiring([dataset, model, *rival], [run("report", "processing/output/report")]),
         "gate": Wiring([model, report, *rival], [run("verdict", "processing/output/verdict")]),
@@ -80,18 +86,23 @@ def download(client: "S3Client", channel: Channel, root: Path) -> int:
 
     boto3's own `download_file` asks for an object's size first, which doubles the calls.
     """
+    found = [listed.key for listed in listing(client, channel.bucket, channel.prefix)]
+    fetch(client, channel, found, root)
+    return len(found)
+
+
+def fetch(client: "S3Client", channel: Channel, keys: Iterable[str], root: Path) -> None:
+    """Copy some of a channel's objects into its folder."""
     folder = root / channel.folder
     folder.mkdir(parents=True, exist_ok=True)
-    names = list(_keys(client, channel))
 
-    def fetch(key: str) -> None:
+    def one(key: str) -> None:
         target = folder / key.removeprefix(channel.prefix)
         target.parent.mkdir(parents=True, exist_ok=True)
         _fetch(client, channel.bucket, key, target)
 
     with ThreadPoolExecutor(THREADS) as pool:
-        list(pool.map(fetch, names))
-    return len(names)
+        list(pool.map(one, keys))
 
 
 def _fetch(client: "S3Client", bucket: str, key: str, target: Path) -> None:
@@ -107,7 +118,7 @@ def _fetch(client: "S3Client", bucket: str, key: str, target: Path) -> None:
 
 
 def upload(client: "S3Client", channel: Channel, root: Path) -> int:
-    """Copy a folder's files under the channel's prefix; return how many there were."""
+    """Copy a folder's files under the channel's prefix, manifests last; return how many there were."""
     folder = root / channel.folder
     files = sorted(path for path in folder.rglob("*") if path.is_file())
 
@@ -115,12 +126,21 @@ def upload(client: "S3Client", channel: Channel, root: Path) -> int:
         client.upload_file(str(path), channel.bucket, channel.prefix + str(path.relative_to(folder)))
 
     with ThreadPoolExecutor(THREADS) as pool:
-        list(pool.map(send, files))
+        list(pool.map(send, (path for path in files if path.name != MANIFEST)))
+        list(pool.map(send, (path for path in files if path.name == MANIFEST)))
     return len(files)
 
 
-def _keys(client: "S3Client", channel: Channel) -> Iterator[str]:
-    for page in client.get_paginator("list_objects_v2").paginate(
-        Bucket=channel.bucket, Prefix=channel.prefix
-    ):
-        yield from (found["Key"] for found in page.get("Contents", []))
+class Listed(NamedTuple):
+    """An object as a listing tells of it."""
+
+    key: str
+    tag: str
+    size: int
+
+
+def listing(client: "S3Client", bucket: str, prefix: str) -> Iterator[Listed]:
+    """List objects in order of key. Cost: one call for 1,000."""
+    for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        for found in page.get("Contents", []):
+            yield Listed(found["Key"], found["ETag"], found["Size"])

@@ -6,33 +6,49 @@ from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any
+from typing import Any, Final
+
+import msgspec
 
 from functions.run_training_step.channels import Wiring, download, upload, wiring
 from functions.run_training_step.dependencies import dependencies
+from functions.run_training_step.history import Fetched, fetch_history
 from functions.run_training_step.outcomes import outcome
 from functions.run_training_step.settings import Settings
 from personalization.keys import ACTIVE_MODEL
 from personalization.runtime.observability import logger, metrics
 
+NEEDS_HISTORY: Final = 3
+"""How *prepare* ends that has to begin with the whole lake."""
+
 
 class StepFailedError(RuntimeError):
     """A job ended with another exit code than 0."""
 
+    def __init__(self, step: str, code: int) -> None:
+        super().__init__(f"{step} ended with exit code {code}; its log says why")
+        self.code = code
+
 
 @metrics.log_metrics
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:  # noqa: ARG001
-    """Run `{"step", "run_id", "now", "shard_count"[, "shard", "hyperparameters"]}`."""
+    """Run `{"step", "run_id", "now", "shard_count"[, "shard", "hyperparameters", "split", "accept"]}`."""
     step = event["step"]
     root = Path(mkdtemp(prefix="step-"))
     try:
         wires = _fetch(event, root)
         _write_hyperparameters(event, root)
-        run_job(step, [*arguments(event, dependencies().settings), "--root", str(root)])
+        line = [*arguments(event, dependencies().settings), "--root", str(root)]
+        fetched = None
+        if step == "prepare":
+            fetched = _prepare(line, root)
+        else:
+            run_job(step, line)
         for channel in wires.outputs:
             files = upload(dependencies().objects, channel, root)
             logger.info("stored", step=step, prefix=channel.prefix, files=files)
-        return outcome(step, root, shard_count=int(event["shard_count"]))
+        answer = outcome(step, root, shard_count=int(event["shard_count"]))
+        return answer if fetched is None else answer | {"fetched": msgspec.to_builtins(fetched)}
     finally:
         shutil.rmtree(root, ignore_errors=True)
 
@@ -43,7 +59,6 @@ def _fetch(event: Mapping[str, Any], root: Path) -> Wiring:
     wires = wiring(
         event["step"],
         run_id=event["run_id"],
-        lake_bucket=deps.settings.lake_bucket,
         model_bucket=deps.settings.model_bucket,
         champion=active.version if active else None,
     )
@@ -51,6 +66,23 @@ def _fetch(event: Mapping[str, Any], root: Path) -> Wiring:
         files = download(deps.objects, channel, root)
         logger.info("fetched", step=event["step"], prefix=channel.prefix, files=files)
     return wires
+
+
+def _prepare(line: list[str], root: Path) -> Fetched:
+    """Run *prepare* on what came since the last snapshot; where that does not do, on the whole lake."""
+    deps = dependencies()
+    lake, models = deps.settings.lake_bucket, deps.settings.model_bucket
+    fetched = fetch_history(deps.objects, lake_bucket=lake, model_bucket=models, root=root)
+    try:
+        run_job("prepare", line)
+    except StepFailedError as error:
+        if error.code != NEEDS_HISTORY or fetched.through is None:
+            raise
+        logger.warning("replaying the whole lake", reason="too few users act within days to split by time")
+        shutil.rmtree(root / "processing")
+        fetched = fetch_history(deps.objects, lake_bucket=lake, model_bucket=models, root=root, whole=True)
+        run_job("prepare", line)
+    return fetched
 
 
 def _write_hyperparameters(event: Mapping[str, Any], root: Path) -> None:
@@ -64,6 +96,8 @@ def _write_hyperparameters(event: Mapping[str, Any], root: Path) -> None:
 def arguments(event: Mapping[str, Any], settings: Settings) -> list[str]:
     """Return the job's command line for an event."""
     line = ["--now", event["now"]]
+    if event["step"] == "prepare":
+        line += ["--split", event.get("split") or "auto", "--accept", *(event.get("accept") or [])]
     if event["step"] == "rank":
         line += ["--shard", str(event["shard"]), "--shard-count", str(event["shard_count"])]
     if event["step"] == "train":
@@ -83,4 +117,4 @@ def run_job(step: str, argv: list[str]) -> None:
     """
     code = import_module(f"training.jobs.{step}").main(argv)
     if code != 0:
-        raise StepFailedError(f"{step} ended with exit code {code}; its log says why")
+        raise StepFailedError(step, code)

@@ -15,7 +15,10 @@ def outcome(step: str, root: Path, *, shard_count: int) -> Json:
     """Return the small JSON that the next states need, and count what on-call watches."""
     answer: Json = {"step": step}
     if step == "prepare":
-        answer["shards"] = list(range(shard_count))
+        soundness = _read(root / "processing" / "output" / "dataset" / "soundness.json")
+        answer |= {"shards": list(range(shard_count))}
+        answer |= {"train": soundness["train"], "reasons": soundness["reasons"]}
+        count(Metric.NIGHTS_STOPPED, int(not soundness["train"]))
     elif step == "evaluate":
         report = _read(root / "processing" / "output" / "report" / "report.json")
         count(Metric.MODEL_NDCG, report["evaluation"]["methods"]["model"]["ndcg"]["10"])

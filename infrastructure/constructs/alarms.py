@@ -77,6 +77,15 @@ class Alarms(Construct):
         description = "The gate refused a model: the one in service stays. See the verdict of the run."
         self._alarm("ModelRefused", refused, _ABOVE, 0, description)
 
+    def night_stopped(self) -> None:
+        """Watch for nights whose data is not fit to train on."""
+        stopped = counted(Metric.NIGHTS_STOPPED, service="run_training_step", period=_FIVE_MINUTES)
+        description = (
+            "The night's data did not stand its checks: the model in service stays. See the run's "
+            "dataset/soundness.html; mend the source, or run again and accept the check by name."
+        )
+        self._alarm("NightStopped", stopped, _ABOVE, 0, description)
+
     def model_stale(self) -> None:
         """Watch for days on which nothing was published; rings from deployment to the first publish."""
         published = counted(Metric.LISTS_PUBLISHED, service="run_training_step", period=_DAY)

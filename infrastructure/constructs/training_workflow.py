@@ -26,16 +26,25 @@ _RUN: Final = {
     "run_id": "{% $exists($states.input.run_id) ? $states.input.run_id : $states.context.Execution.Name %}",
     "now": "{% $exists($states.input.now) ? $states.input.now : $states.context.Execution.StartTime %}",
     "hyperparameters": "{% $exists($states.input.hyperparameters) ? $states.input.hyperparameters : {} %}",
+    "split": "{% $exists($states.input.split) ? $states.input.split : 'auto' %}",
+    "accept": "{% $exists($states.input.accept) ? $states.input.accept : [] %}",
 }
 _OF_RUN: Final = {name: sfn.JsonPath.string_at(f"$.{name}") for name in ("run_id", "now")}
+_OF_PREPARATION: Final = {
+    **_OF_RUN,
+    "split": sfn.JsonPath.string_at("$.split"),
+    "accept": sfn.JsonPath.list_at("$.accept"),
+}
 _OF_TRAINING: Final = {**_OF_RUN, "hyperparameters": sfn.JsonPath.object_at("$.hyperparameters")}
 
 
 class TrainingWorkflow(sfn.StateMachine):
     """A state machine whose every task is one step of `run_training_step`.
 
-    Its input is `{}` or any of `{"run_id": …, "now": RFC 3339, "hyperparameters": {…}}`. A model that the
-    gate refuses is neither ranked nor published: the run ends well, and an alarm tells.
+    Its input is `{}` or any of `{"run_id": …, "now": RFC 3339, "hyperparameters": {…}, "split": "auto",
+    "accept": [data check, …]}`. A night whose data fails its checks, but for those accepted by name, is not
+    trained on, and a model that the gate refuses is neither ranked nor published: the run ends well, and an
+    alarm tells.
     """
 
     def __init__(
@@ -79,13 +88,19 @@ class _Steps:
         refused = sfn.Succeed(self._scope, "refused")
         verdict = sfn.Choice(self._scope, "passed?")
         verdict.when(sfn.Condition.boolean_equals("$.gate.publish", True), passed).otherwise(refused)
-        return (
-            sfn.Chain.start(sfn.Pass.jsonata(self._scope, "begin", outputs=_RUN))
-            .next(self._step("prepare", result_path="$.prepared"))
-            .next(self._step("train", payload=_OF_TRAINING))
+        trained = (
+            self._step("train", payload=_OF_TRAINING)
             .next(self._step("evaluate"))
             .next(self._step("gate", result_path="$.gate"))
             .next(verdict)
+        )
+        sound = sfn.Choice(self._scope, "sound?")
+        sound.when(sfn.Condition.boolean_equals("$.prepared.train", True), trained)
+        sound.otherwise(sfn.Succeed(self._scope, "stopped"))
+        return (
+            sfn.Chain.start(sfn.Pass.jsonata(self._scope, "begin", outputs=_RUN))
+            .next(self._step("prepare", payload=_OF_PREPARATION, result_path="$.prepared"))
+            .next(sound)
         )
 
     def _step(

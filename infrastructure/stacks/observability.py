@@ -79,6 +79,7 @@ class ObservabilityStack(AttuneStack):
         for name, queue in self._dead_letters.items():
             alarms.dead_letters(name, queue)
         alarms.training_failed(self._training.workflow)
+        alarms.night_stopped()
         alarms.model_refused()
         if self.settings.training.nightly:
             alarms.model_stale()

@@ -19,6 +19,7 @@ ALARMS = {
     "RefreshDeadLetters",
     "ServerErrors",
     "ModelRefused",
+    "NightStopped",
     "TrainingFailed",
     "TrainingStartsMissed",
     "TrainingTimedOut",

@@ -24,7 +24,12 @@ def test_the_steps_run_in_order(definition: dict[str, Any]) -> None:
     while state:
         order.append(state)
         state = definition["States"][state].get("Next")
-    assert order == ["begin", "prepare", "train", "evaluate", "gate", "passed?"]
+    assert order == ["begin", "prepare", "sound?"]
+    state, order = "train", []
+    while state:
+        order.append(state)
+        state = definition["States"][state].get("Next")
+    assert order == ["train", "evaluate", "gate", "passed?"]
     assert definition["States"]["rank"]["Next"] == "publish"
 
 
@@ -32,6 +37,12 @@ def test_only_a_model_that_passed_the_gate_is_ranked_and_published(definition: d
     choice = definition["States"]["passed?"]
     (rule,) = choice["Choices"]
     assert rule == {"Variable": "$.gate.publish", "BooleanEquals": True, "Next": "rank"}
+    assert definition["States"][choice["Default"]]["Type"] == "Succeed"
+
+
+def test_only_sound_data_is_trained_on(definition: dict[str, Any]) -> None:
+    choice = definition["States"]["sound?"]
+    assert choice["Choices"] == [{"Variable": "$.prepared.train", "BooleanEquals": True, "Next": "train"}]
     assert definition["States"][choice["Default"]]["Type"] == "Succeed"
 
 

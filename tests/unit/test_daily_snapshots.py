@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from factories import event
 from personalization.archiving import LakeLine, pack
 from personalization.events import Event, Item, encode_event, upsert_item
-from personalization.keys import event_object, imported_object
+from personalization.keys import MANIFEST, event_object, imported_object
 from training import history as histories
 from training.dataset import Dataset, make_dataset, save_dataset
-from training.inventory import MANIFEST, damage, digest_of, objection, read_manifest
+from training.inventory import damage, digest_of, objection, read_manifest
 from training.preparation import NeedsHistoryError, Night, prepare
 from training.sources import lake_days, lake_events
 from training.split import Split
@@ -35,7 +35,7 @@ class Lake:
     def __init__(self, folder: Path, seed: int) -> None:
         self.folder = folder / "lake"
         self.folder.mkdir()
-        self._random = Random(seed)
+        self._random = Random(seed)  # noqa: S311 - data, not secrets
         self._number = 0
         self._old: list[LakeLine] = []
 
@@ -52,8 +52,9 @@ class Lake:
         """An import, filed under the day it was made on, of events that go back six weeks; in no order."""
         lines = []
         for place in range(events):
+            name = f"import-1-event-{place}"
             at = day - self._random.random() * 42 * DAY
-            lines.append(LakeLine(f"import-1-event-{place}", day, msgspec.Raw(encode_event(self._event(at, at)))))
+            lines.append(LakeLine(name, day, msgspec.Raw(encode_event(self._event(at, at)))))
         self._put(imported_object(day, digest=f"{self._random.random()}"), lines)
 
     def _line(self, day: datetime) -> LakeLine:
@@ -197,7 +198,7 @@ def test_the_running_day_is_read_but_never_part_of_a_snapshot(lake: Lake, tmp_pa
     ]
 
 
-def test_an_object_that_comes_late_for_a_day_voids_the_snapshots_that_read_it(lake: Lake, tmp_path: Path) -> None:
+def test_an_object_that_comes_late_for_a_day_voids_the_snapshots_of_it(lake: Lake, tmp_path: Path) -> None:
     night(lake, tmp_path, FIRST + 10 * DAY)
     lake.stream(FIRST + 8 * DAY, 5)
     dataset, through = night(lake, tmp_path, FIRST + 10.5 * DAY)

@@ -1,4 +1,4 @@
-"""Event lake -> dataset: acts, labels, point-in-time profiles; and the snapshot that the next night begins with."""
+"""Event lake -> dataset: acts, labels, point-in-time profiles; and the snapshot for the next night."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -6,10 +6,12 @@ from pathlib import Path
 
 import msgspec
 
+from personalization.keys import MANIFEST
 from training.data_checks import check_data, save_soundness
+from training.data_report import data_page
 from training.dataset import save_dataset
 from training.folders import parse_job
-from training.inventory import MANIFEST, Inventory
+from training.inventory import Inventory
 from training.preparation import NeedsHistoryError, Night, prepare
 from training.split import Split
 
@@ -18,7 +20,7 @@ NEEDS_HISTORY = 3
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Read channel *events* and, where there are, *snapshot* and *inventory*; write *dataset* and *snapshots*."""
+    """Read channels *events*, and, if any, *snapshot*, *inventory*; write *dataset* and *snapshots*."""
     job = parse_job(
         argv,
         "prepare",
@@ -40,6 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     soundness = check_data(history.statistics.days, dataset.log, now=job.now, accepted=job.options.accept)
     save_dataset(dataset, folders.output("dataset"))
     save_soundness(soundness, folders.output("dataset"))
+    (folders.output("dataset") / "soundness.html").write_text(data_page(soundness), encoding="utf-8")
     return 0
 
 

@@ -19,7 +19,10 @@ from personalization.profiles import segment_of
 POPULAR: Final = "popular"
 TRENDING: Final = "trending"
 MANIFEST: Final = "manifest.json"
-"""Names the files of a published model; written last."""
+"""Names the files of a published model, or of a snapshot; written last."""
+EVENTS: Final = "events/"
+SNAPSHOTS: Final = "snapshots/"
+"""What a night of training leaves for the next, by day."""
 
 
 class Key(NamedTuple):
