@@ -66,6 +66,9 @@ class Training:
     """Shards of the distributed map that writes the users' lists."""
     nightly: bool
     """Whether the schedule is switched on."""
+    rollback_hours: int | None
+    """So long after a publish does a drop of the click-through rate put the model before back in service;
+    `None`: never, an operator decides."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ import numpy as np
 from personalization.events import Item
 from training.acts import ActLog, Acts, Ints
 from training.checks import Check
-from training.drift import Drift, drift
+from training.drift import Drift, drift, drift_by_tenths
 from training.history import KEPT_DAYS
 from training.statistics import MAX_VALUES, OTHER, UNKNOWN, Day
 
@@ -35,7 +35,6 @@ MIN_DAYS: Final = 7
 MIN_EVENTS: Final = 500
 """Of fewer, shares say nothing."""
 TRAITS: Final = ("event type", "hour", "device", "country")
-POPULARITY_BINS: Final = 10
 
 
 class Soundness(msgspec.Struct, frozen=True):
@@ -164,15 +163,6 @@ def _shed(counts: Mapping[str, int], others: Mapping[str, int]) -> dict[str, int
 
 
 def _popularity_drift(past: Ints, present: Ints, items: int) -> Drift:
-    """Bin items by how popular they were, each bin of as many acts; unknown ones are with the rarest."""
-    counts = np.bincount(past, minlength=items)
-    order = np.argsort(-counts, kind="stable")
-    passed = np.cumsum(counts[order]) / max(int(counts.sum()), 1)
-    of_item = np.empty(items, dtype=np.int64)
-    of_item[order] = np.minimum((passed - 1e-9) * POPULARITY_BINS, POPULARITY_BINS - 1).astype(np.int64)
-    names = [f"tenth {number + 1} by popularity" for number in range(POPULARITY_BINS)]
-    expected, actual = (
-        dict(zip(names, np.bincount(of_item[found], minlength=POPULARITY_BINS).tolist(), strict=True))
-        for found in (past, present)
-    )
-    return drift(_shed(expected, actual), _shed(actual, expected))
+    """Tenths of the items by how popular they were; new ones are with the rarest."""
+    before, now = (np.bincount(found, minlength=items) for found in (past, present))
+    return drift_by_tenths(before, before, now)

@@ -13,8 +13,8 @@ def data_section(soundness: Soundness) -> str:
     ]
     words = (
         f"{soundness.day or 'No day'}, the newest complete one, against the four weeks before. PSI, the "
-        "population stability index, tells how far a distribution moved: below 0.1 it is stable, above 0.25 it "
-        "drifted."
+        "population stability index, tells how far a distribution moved: below 0.1 it is stable, above 0.25 "
+        "it drifted."
     )
     return f"<p class=soft>{escape(words)}</p>" + table(["check", "passed", "what was seen"], rows)
 

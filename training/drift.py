@@ -15,6 +15,8 @@ import numpy.typing as npt
 from scipy.stats import chi2
 
 Doubles = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+TENTHS: Final = 10
 SHIFTED: Final = 0.1
 DRIFTED: Final = 0.25
 _SMOOTHING: Final = 0.5
@@ -81,13 +83,19 @@ def drift(expected: Mapping[str, int], actual: Mapping[str, int]) -> Drift:
     return Drift(round(float(parts.sum()), 5), round(limit, 5), int(before.sum()), int(now.sum()), moved)
 
 
-def binned(expected: Doubles, actual: Doubles, *, bins: int = 10) -> tuple[dict[str, int], dict[str, int]]:
-    """Count continuous values by the quantiles of what was expected; equal values stay in one bin."""
-    ends = np.linspace(0, 1, bins + 1)[1:-1]
-    edges = np.unique(np.quantile(expected, ends)) if len(expected) else np.empty(0)
-    names = [f"bin {number}" for number in range(1, len(edges) + 2)]
+def drift_by_tenths(order: Doubles | Ints, expected: Ints, actual: Ints) -> Drift:
+    """Compare counts (n,) of items by tenths of what was expected, the first in `order` (n,) first.
+
+    Items of which nothing was expected are in the last tenth.
+    """
+    first = np.argsort(-order, kind="stable")
+    passed = np.cumsum(expected[first]) / max(int(expected.sum()), 1)
+    tenth = np.empty(len(first), dtype=np.int64)
+    tenth[first] = np.minimum((passed - 1e-9) * TENTHS, TENTHS - 1).astype(np.int64)
     before, now = (
-        np.bincount(np.searchsorted(edges, values), minlength=len(names)).tolist()
-        for values in (expected, actual)
+        np.bincount(tenth, weights=counts, minlength=TENTHS).astype(np.int64).tolist()
+        for counts in (expected, actual)
     )
-    return dict(zip(names, before, strict=True)), dict(zip(names, now, strict=True))
+    names = [f"tenth {number} by popularity" for number in range(1, TENTHS + 1)]
+    rows = [row for row in zip(names, before, now, strict=True) if row[1] or row[2]]
+    return drift({name: count for name, count, _ in rows}, {name: count for name, _, count in rows})

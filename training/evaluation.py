@@ -16,7 +16,18 @@ from personalization.ranking import LightGbmScorer, Scorer, covisitation_scores,
 from training import metrics
 from training.acts import Ints
 from training.dataset import Dataset
-from training.measuring import CUTOFFS, TOP, Catalogue, Example, Measures, Method, evenly, measure
+from training.drift import Drift, drift_by_tenths
+from training.measuring import (
+    CUTOFFS,
+    TOP,
+    Catalogue,
+    Example,
+    Measured,
+    Measures,
+    Method,
+    evenly,
+    measure,
+)
 from training.metrics import Doubles, gains, mean_interval
 from training.split import Stage, known_to
 
@@ -119,6 +130,8 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
         Source -> share of users whose item it offers; `any` for all together: the ceiling of the ranker.
     recall_added_by_source
         Source -> share of users whose item it alone offers: what the ceiling would lose without it.
+    drift
+        How far what the model recommends is from what the one in service does, by tenths of popularity.
     groups
         Name of `GROUPS` -> users and quality.
     examples
@@ -130,6 +143,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     differences: dict[str, Difference]
     recall_by_source: dict[str, float]
     recall_added_by_source: dict[str, float] = {}
+    drift: Drift | None = None
     groups: dict[str, UserGroup] = {}
     examples: tuple[Example, ...] = ()
 
@@ -171,9 +185,18 @@ def evaluate(dataset: Dataset, rankers: Mapping[str, Scorer]) -> Evaluation:
         differences={rival: compare(ranks[MODEL], ranks[rival]) for rival in ranks if rival != MODEL},
         recall_by_source=recall,
         recall_added_by_source=added,
+        drift=_drift(measured, catalogue),
         groups=_groups(catalogue.known[users], ranks),
         examples=measured.examples,
     )
+
+
+def _drift(measured: Measured, catalogue: Catalogue) -> Drift | None:
+    """Compare whose items are shown, by how popular they are; None without a model in service."""
+    if CHAMPION not in measured.methods:
+        return None
+    shown, before = (measured.methods[method].exposure for method in (MODEL, CHAMPION))
+    return drift_by_tenths(catalogue.popularity, before, shown)
 
 
 def _predict(scorer: Scorer, _: Candidates, matrix: Floats) -> Doubles:

@@ -1,7 +1,8 @@
 """Which snapshot a night may begin with: the newest that knows the lake as it still is.
 
 Each snapshot names the days it read, with a digest of their objects' names and contents. A consumer that was
-behind, or an erasure, changes a day afterwards; what was made of the old objects is then passed over, in favour of an older snapshot or of the whole lake.
+behind, or an erasure, changes a day afterwards; what was made of the old objects is then passed over, in
+favour of an older snapshot or of the whole lake.
 """
 
 from collections.abc import Iterable, Mapping

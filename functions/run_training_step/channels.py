@@ -76,7 +76,7 @@ def wiring(step: str, *, run_id: str, model_bucket: str, champion: str | None) -
         "evaluate": Wiring([dataset, model, *rival], [run("report", "processing/output/report")]),
         "gate": Wiring([model, report, *rival], [run("verdict", "processing/output/verdict")]),
         "rank": Wiring([dataset, model], [run("lists", "processing/output/lists")]),
-        "publish": Wiring([model, lists], []),
+        "publish": Wiring([model, lists, report], []),
     }
     return steps[step]
 

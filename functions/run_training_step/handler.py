@@ -101,7 +101,7 @@ def arguments(event: Mapping[str, Any], settings: Settings) -> list[str]:
     if event["step"] == "rank":
         line += ["--shard", str(event["shard"]), "--shard-count", str(event["shard_count"])]
     if event["step"] == "train":
-        line += ["--version", event["run_id"]]
+        line += ["--version", event["run_id"], "--code-version", settings.code_version]
     if event["step"] == "publish":
         line += ["--table", settings.table_name, "--model-bucket", settings.model_bucket]
     return line

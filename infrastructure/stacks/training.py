@@ -7,6 +7,7 @@ from aws_cdk import aws_scheduler as scheduler
 from aws_cdk.aws_scheduler_targets import StepFunctionsStartExecution
 from constructs import Construct
 
+from infrastructure.constructs.code_version import code_version
 from infrastructure.constructs.grants import grant_items, grant_listing, grant_objects
 from infrastructure.constructs.layers import Layers
 from infrastructure.constructs.python_function import PythonFunction
@@ -48,6 +49,7 @@ class TrainingStack(AttuneStack):
                 "LAKE_BUCKET": data.lake.bucket_name,
                 "MODEL_BUCKET": data.models.bucket_name,
                 "TABLE_NAME": data.table.table_name,
+                "CODE_VERSION": code_version(),
             },
             memory_mb=_MEMORY_MB,
             timeout=Duration.minutes(15),

@@ -61,6 +61,13 @@ ALLOWED = {
         ("dynamodb:PutItem", "table"),
         ("s3:GetObject", "models/models/*"),
     },
+    "roll_back_model": {
+        ("dynamodb:BatchGetItem", "table"),
+        ("dynamodb:PutItem", "table"),
+        ("sqs:GetQueueAttributes", "rollback failures"),
+        ("sqs:GetQueueUrl", "rollback failures"),
+        ("sqs:SendMessage", "rollback failures"),
+    },
     "run_training_step": {
         ("s3:ListBucket", "lake"),
         ("s3:GetObject", "lake/events/*"),
@@ -78,7 +85,8 @@ LAYERS = {
 
 
 def test_every_folder_of_functions_is_deployed(assembly: Assembly) -> None:
-    assert assembly.lambdas.keys() == FUNCTIONS
+    undone_by_hand = assembly.environment.training.rollback_hours is None
+    assert assembly.lambdas.keys() == FUNCTIONS - ({"roll_back_model"} if undone_by_hand else set())
 
 
 def test_every_handler_can_be_imported_under_its_deployed_name(assembly: Assembly) -> None:
@@ -139,8 +147,24 @@ def test_every_asynchronous_source_has_a_failure_destination(assembly: Assembly)
     )
     (schedule,) = assembly.of_type("AWS::Scheduler::Schedule")
     assert schedule.properties["Target"]["DeadLetterConfig"]["Arn"]
-    for kind in ("AWS::Events::Rule", "AWS::SNS::Subscription", "AWS::S3::BucketNotification"):
+    for kind in ("AWS::SNS::Subscription", "AWS::S3::BucketNotification"):
         assert not assembly.of_type(kind)
+
+
+def test_an_alarm_rolls_back_only_where_the_environment_says_so(assembly: Assembly) -> None:
+    hours = assembly.environment.training.rollback_hours
+    rules = assembly.of_type("AWS::Events::Rule")
+    assert bool(rules) is (hours is not None)
+    for rule in rules:
+        pattern = rule.properties["EventPattern"]
+        assert pattern["detail"] == {"state": {"value": ["ALARM"]}}
+        assert "ClickRateAlone" in str(pattern["resources"])
+        (target,) = rule.properties["Targets"]
+        assert "AutomaticRollbackFailed" in str(target["DeadLetterConfig"]["Arn"])
+        assert assembly.lambdas["roll_back_model"].variables["ROLLBACK_HOURS"] == str(hours)
+        (failures,) = assembly.of_type("AWS::Lambda::EventInvokeConfig")
+        destination = failures.properties["DestinationConfig"]["OnFailure"]["Destination"]
+        assert "AutomaticRollbackFailed" in str(destination)
 
 
 def test_an_asset_holds_its_own_function_and_nothing_of_its_neighbours(local: Assembly) -> None:

@@ -76,7 +76,7 @@ def nights(monkeypatch: pytest.MonkeyPatch) -> Iterator[Nights]:
         client = boto3.client("s3")
         for bucket in ("lake", "models"):
             client.create_bucket(Bucket=bucket)
-        deps = Dependencies(client, MemoryTable(), Settings("lake", "models", "table"))
+        deps = Dependencies(client, MemoryTable(), Settings("lake", "models", "table", "0.1.0+test"))
         monkeypatch.setattr(handler, "dependencies", lambda: deps)
         nights = Nights(client)
         for number in range(9):

@@ -268,6 +268,17 @@ def test_publishing_writes_files_and_lists_before_the_switch(tmp_path: Path) -> 
     assert json.loads(models.objects["models/v2/manifest.json"]) == ["tables/a.npy"]
 
 
+def test_a_published_version_never_changes(tmp_path: Path) -> None:
+    (tmp_path / METADATA_FILE).write_bytes(b"one")
+    models, table = MemoryArchive(), MemoryTable()
+    Publisher(models, table, NOW).publish(tmp_path, "v1", [], quality=b"good")
+    Publisher(models, table, NOW).publish(tmp_path, "v1", [], quality=b"good")
+    (tmp_path / METADATA_FILE).write_bytes(b"two")
+    with pytest.raises(ModelError, match=r"models/v1/metadata\.json is published already"):
+        Publisher(models, table, NOW).publish(tmp_path, "v1", [])
+    assert models.objects["models/v1/metadata.json"] == b"one"
+
+
 def test_publishing_never_replaces_a_fresher_list(tmp_path: Path) -> None:
     table = MemoryTable()
     fresh = stored("v1", "fresh", revision=5)

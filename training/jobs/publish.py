@@ -12,10 +12,12 @@ from personalization.ranking import read_metadata
 from training.folders import parse_job
 from training.lists import read_lists
 from training.publishing import Publisher
+from training.registry import quality_of
+from training.report import read_evaluation
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Read channels *model* and *lists*; write to table and bucket."""
+    """Read channels *model*, *lists* and, if there is one, *report*; write to table and bucket."""
     job = parse_job(argv, "publish", table={"required": True}, model_bucket={"required": True})
     model = job.folders.input("model")
     metadata = read_metadata(model)
@@ -26,7 +28,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         lists=DynamoListStore(boto3.client("dynamodb"), job.options.table),
         now=job.now,
     )
-    written = publisher.publish(model, metadata.version, read_lists(job.folders.input("lists")))
+    report = job.folders.input("report")
+    quality = msgspec.json.encode(quality_of(read_evaluation(report))) if report.exists() else None
+    written = publisher.publish(model, metadata.version, read_lists(job.folders.input("lists")), quality)
     (job.folders.output("published") / "published.json").write_bytes(msgspec.json.encode({"lists": written}))
     return 0
 

@@ -11,7 +11,12 @@ from training.split import Stage
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Read channel *dataset*, write the model folder."""
-    job = parse_job(argv, "train", version={"required": True, "help": "the model's version"})
+    job = parse_job(
+        argv,
+        "train",
+        version={"required": True, "help": "the model's version"},
+        code_version={"default": "unknown", "help": "of the code that trains it"},
+    )
     dataset = load_dataset(job.folders.training_data("dataset"), [Stage.TRAIN, Stage.TEST])
     chosen = job.folders.hyperparameters()
     trained = train_on(
@@ -21,7 +26,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         threads=job.threads,
     )
     tables = dataset.tables(Stage.SERVE)
-    save_model(job.folders.model, trained, tables, dataset, version=job.options.version, now=job.now)
+    save_model(
+        job.folders.model,
+        trained,
+        tables,
+        dataset,
+        version=job.options.version,
+        now=job.now,
+        code_version=job.options.code_version,
+    )
     return 0
 
 
