@@ -35,9 +35,11 @@ def month(newest: Day) -> dict[date, Day]:
     return days | {NEWEST: newest, TODAY: day(40)}
 
 
-def acts(
-    popular: Callable[[int], str] = lambda number: f"sku-{number % 40}", *, ends: date = NEWEST
-) -> ActLog:
+def usual(number: int) -> str:
+    return f"sku-{number % 40}"
+
+
+def acts(popular: Callable[[int], str] = usual, *, ends: date = NEWEST) -> ActLog:
     """Four weeks in which forty items are as popular, and a last day that may differ."""
     midnight = datetime(ends.year, ends.month, ends.day, tzinfo=UTC)
     rows = []

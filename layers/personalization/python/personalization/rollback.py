@@ -44,9 +44,7 @@ def roll_back_on_alarm(lists: ListStore, *, now: datetime, within: timedelta) ->
         raise ModelError(f"{active.version} was put back in service already")
     if at_seconds(now) - active.published_at > within.total_seconds():
         hours = within.total_seconds() / 3600
-        raise ModelError(
-            f"{active.version} is in service for more than {hours:g} hours: look for another cause"
-        )
+        raise ModelError(f"{active.version} is more than {hours:g} hours in service: look for another cause")
     return _activate(lists, active, active.previous, now)
 
 
