@@ -52,8 +52,13 @@ class History:
             of_users = [event for event in chunk if event.item is None]
             for event in of_users:
                 self.statistics.event(event)
-            for event in self.profiles.fold(of_users, horizon=self.horizon):
+            repeats = self.profiles.fold(of_users, horizon=self.horizon)
+            for event in repeats:
                 self.statistics.duplicate(event)
+            again = set(map(id, repeats))
+            for event in of_users:
+                if id(event) not in again:
+                    self.statistics.exposure(event)
 
     def prune(self) -> None:
         """Forget what lies before the horizon."""

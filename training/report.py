@@ -1,12 +1,14 @@
 """The report of a training run, as JSON for machines and as one self-contained page for people."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
+from training.calibration import Calibration
+from training.calibration_report import calibration_section
 from training.charts import POLICY, STYLE, Whisker, bars, curve, glossary, table, whiskers
 from training.data_checks import Soundness
 from training.data_report import data_section
@@ -64,10 +66,12 @@ def save_report(
     folder: Path,
     *,
     soundness: Soundness | None = None,
+    calibrations: Sequence[Calibration] = (),
 ) -> None:
     """Write `report.json` and `report.html`; equal runs are equal bytes.
 
-    `training` is the model's `TRAINING_FILE`, `soundness` what checks of the data said, if there were any.
+    `training` is the model's `TRAINING_FILE`; `soundness` and `calibrations` are what *prepare* found, of a
+    night on the lake.
     """
     report = {
         "events": dataset.log.events,
@@ -78,9 +82,11 @@ def save_report(
         "evaluation": msgspec.to_builtins(evaluation, str_keys=True),
         "training": msgspec.json.decode(training),
     }
-    more = {} if soundness is None else {"The night's data": data_section(soundness)}
+    more = {}
     if soundness is not None:
-        report["data"] = msgspec.to_builtins(soundness)
+        report |= {"data": msgspec.to_builtins(soundness), "calibration": msgspec.to_builtins(calibrations)}
+        more["The night's data"] = data_section(soundness)
+        more["Expected and observed clicks"] = calibration_section(calibrations)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "report.json").write_bytes(msgspec.json.format(msgspec.json.encode(report)))
     facts = (

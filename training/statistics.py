@@ -10,13 +10,40 @@ from typing import Final
 import msgspec
 
 from personalization.archiving import LakeLine
-from personalization.events import Event
+from personalization.errors import InvalidToken
+from personalization.events import Event, EventType
+from personalization.tokens import read
 from training.sources import READ, REPEATED, UNREADABLE
 
 MAX_VALUES: Final = 64
 """Values of a trait counted by name a day; clients send them, and there may be any number."""
+MAX_VERSIONS: Final = 8
+"""Model versions counted a day: two or three serve, and receipts are not verified here."""
+MAX_PLACES: Final = 200
 OTHER: Final = "(other)"
 UNKNOWN: Final = "(unknown)"
+
+_EXPOSING: Final = (EventType.IMPRESSION, EventType.CLICK)
+
+
+class Exposure(msgspec.Struct):
+    """Impressions and clicks by place in the list, from the first on."""
+
+    impressions: list[int] = []
+    clicks: list[int] = []
+
+    def count(self, place: int, *, clicked: bool) -> None:
+        """Count one item shown, or clicked, at a place."""
+        for counts in (self.impressions, self.clicks):
+            counts.extend([0] * (place + 1 - len(counts)))
+        (self.clicks if clicked else self.impressions)[place] += 1
+
+    def add(self, other: "Exposure") -> None:
+        """Add up, in place."""
+        for mine, others in ((self.impressions, other.impressions), (self.clicks, other.clicks)):
+            mine.extend([0] * (len(others) - len(mine)))
+            for place, count in enumerate(others):
+                mine[place] += count
 
 
 class Day(msgspec.Struct):
@@ -32,6 +59,8 @@ class Day(msgspec.Struct):
         Records that the lake holds twice, and such as are no event.
     traits
         Trait (`event type`, `hour`, `device`, `country`) -> value -> events.
+    shown
+        Model version -> what was shown of its lists, and clicked.
     """
 
     events: int = 0
@@ -39,6 +68,7 @@ class Day(msgspec.Struct):
     repeated: int = 0
     unreadable: int = 0
     traits: dict[str, dict[str, int]] = msgspec.field(default_factory=dict)
+    shown: dict[str, Exposure] = msgspec.field(default_factory=dict)
 
     @property
     def records(self) -> int:
@@ -73,6 +103,24 @@ class Statistics:
             counts = day.traits.setdefault(trait, {})
             name = value if value in counts or len(counts) < MAX_VALUES else OTHER
             counts[name] = counts.get(name, 0) + 1
+
+    def exposure(self, event: Event) -> None:
+        """Count what an impression or a click tells of a list, by the places its receipt names."""
+        if event.bot or event.recommendation_id is None or event.event_type not in _EXPOSING:
+            return
+        try:
+            receipt = read(event.recommendation_id, user_key=event.user_key)
+        except InvalidToken:
+            return
+        versions = self._day(event.received_at).shown
+        if receipt.model_version not in versions and len(versions) >= MAX_VERSIONS:
+            return
+        exposure = versions.setdefault(receipt.model_version, Exposure())
+        clicked = event.event_type is EventType.CLICK
+        for item_id in event.item_ids or ((event.item_id,) if event.item_id else ()):
+            place = receipt.place_of(item_id)
+            if place is not None and place < MAX_PLACES:
+                exposure.count(place, clicked=clicked)
 
     def duplicate(self, event: Event) -> None:
         """Count an event, counted already, as one its user had sent before."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from training.calibration import read_calibrations
 from training.data_checks import read_soundness
 from training.dataset import load_dataset
 from training.evaluation import evaluate, rankers_of
@@ -21,8 +22,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     rankers = rankers_of(model, job.folders.input("champion"), threads=job.threads)
     evaluation = evaluate(dataset, rankers)
     folder = job.folders.output("report")
-    soundness = read_soundness(job.folders.input("dataset"))
-    save_report(evaluation, (model / TRAINING_FILE).read_bytes(), dataset, folder, soundness=soundness)
+    night = job.folders.input("dataset")
+    save_report(
+        evaluation,
+        (model / TRAINING_FILE).read_bytes(),
+        dataset,
+        folder,
+        soundness=read_soundness(night),
+        calibrations=read_calibrations(night),
+    )
     (folder / "held_out.json").write_bytes(msgspec.json.encode(dataset.held_out()))
     return 0
 

@@ -1,12 +1,13 @@
 """Event lake -> dataset: acts, labels, point-in-time profiles; and the snapshot for the next night."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, date
 from pathlib import Path
 
 import msgspec
 
 from personalization.keys import MANIFEST
+from training.calibration import CALIBRATION_FILE, calibrate
 from training.data_checks import check_data, save_soundness
 from training.data_report import data_page
 from training.dataset import save_dataset
@@ -42,6 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     soundness = check_data(history.statistics.days, dataset.log, now=job.now, accepted=job.options.accept)
     save_dataset(dataset, folders.output("dataset"))
     save_soundness(soundness, folders.output("dataset"))
+    found = calibrate(history.statistics.days, before=job.now.astimezone(UTC).date())
+    (folders.output("dataset") / CALIBRATION_FILE).write_bytes(msgspec.json.encode(found))
     (folders.output("dataset") / "soundness.html").write_text(data_page(soundness), encoding="utf-8")
     return 0
 
