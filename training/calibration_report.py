@@ -12,9 +12,9 @@ def calibration_section(found: Sequence[Calibration]) -> str:
     if not found:
         return "<p class=soft>No lists were shown on two days yet.</p>"
     words = (
-        f"Lists shown on {found[0].day}, against what their places drew on the days before (isotonic fit). Lift "
-        "is observed over expected, less 1; ECE the mean distance by place; Brier the mean squared error of "
-        "single clicks. A version that draws fewer clicks than its places would is worse than those before."
+        f"Lists shown on {found[0].day}, against what their places drew on the days before (isotonic fit). "
+        "Lift is observed over expected, less 1; ECE the mean distance by place; Brier the mean squared "
+        "error of single clicks. A version of negative lift is worse than those before."
     )
     rows = [
         [

@@ -6,6 +6,7 @@ arrived in between. An event is folded into those of all later days, so late eve
 end where a replay of the whole log puts them: the reducer does not depend on order.
 """
 
+import gzip
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -22,6 +23,8 @@ from training.split import NEVER
 
 DAY: Final = 86_400
 SHARDS: Final = 16
+_GZIP_LEVEL: Final = 1
+"""A user's profiles are much alike and lie side by side: little effort finds most of what they share."""
 _EMPTY: Final = encode(Profile())
 
 Row = tuple[str, bytes, dict[int, bytes]]
@@ -74,7 +77,8 @@ class DailyProfiles:
             seen, versions = self._rows[user]
             shards[crc32(user.encode()) % SHARDS].append((user, seen, dict(sorted(versions.items()))))
         for number, rows in enumerate(shards):
-            (folder / f"profiles.{number:02}.msgpack").write_bytes(msgspec.msgpack.encode(rows))
+            packed = gzip.compress(msgspec.msgpack.encode(rows), _GZIP_LEVEL, mtime=0)
+            (folder / f"profiles.{number:02}.msgpack.gz").write_bytes(packed)
 
     @classmethod
     def load(cls, folder: Path) -> "DailyProfiles":
@@ -83,8 +87,8 @@ class DailyProfiles:
 
 
 def _saved(folder: Path) -> Iterator[Row]:
-    for path in sorted(folder.glob("profiles.*.msgpack")):
-        yield from msgspec.msgpack.decode(path.read_bytes(), type=list[Row])
+    for path in sorted(folder.glob("profiles.*.msgpack.gz")):
+        yield from msgspec.msgpack.decode(gzip.decompress(path.read_bytes()), type=list[Row])
 
 
 def _by_user(events: Iterable[Event]) -> dict[str, list[Event]]:

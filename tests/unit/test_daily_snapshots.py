@@ -206,7 +206,7 @@ def test_an_object_that_comes_late_for_a_day_voids_the_snapshots_of_it(lake: Lak
     assert saved(dataset, tmp_path / "a") == saved(replayed(lake), tmp_path / "b")
 
 
-@pytest.mark.parametrize("name", ["profiles.03.msgpack", "acts.user.npy", "records.imported.npy"])
+@pytest.mark.parametrize("name", ["profiles.03.msgpack.gz", "acts.user.npy", "records.imported.npy"])
 def test_a_damaged_snapshot_is_told_from_a_whole_one(lake: Lake, tmp_path: Path, name: str) -> None:
     folder = tmp_path / "snapshots" / "date=2026-01-07"
     manifest = read_manifest((folder / MANIFEST).read_bytes())

@@ -127,7 +127,7 @@ def test_without_a_whole_snapshot_the_night_replays_the_lake_and_says_why(
     *passed_over, last = reasons(caplog)
     assert last == "there is no snapshot to begin with"
     expected = {"lost": [], "manifest lost": ["its manifest can't be read"]}
-    assert passed_over == expected.get(harm, ["profiles.00.msgpack is damaged"])
+    assert passed_over == expected.get(harm, ["profiles.00.msgpack.gz is damaged"])
     for key in nights.snapshots():
         nights.client.delete_object(Bucket="models", Key=key)
     nights.prepare(8, run_id="fresh")
