@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import boto3
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from personalization.adapters.dynamodb import DynamoListStore
 from personalization.adapters.s3 import S3Archive
@@ -46,7 +46,9 @@ def names(client: "S3Client", bucket: str) -> list[str]:
 
 def shown(found: Sequence[Version]) -> Table:
     """Lay the versions out, one a row."""
-    table = Table("version", "", "trained at", "data until", "events", "features", "NDCG@10", "code")
+    heads = ("version", "", "trained at", "data until", "events", "features", "NDCG@10", "code")
+    # A narrow terminal breaks the ids, which are to be copied, rather than cutting them.
+    table = Table(*(Column(head, overflow="fold") for head in heads))
     for version in found:
         metadata = version.metadata
         table.add_row(
