@@ -2,8 +2,9 @@
 
 PSI = sum over bins of (actual - expected) * ln(actual / expected), as shares; the symmetric Kullback-Leibler
 divergence. Rule of thumb (Siddiqi, Credit Risk Scorecards, 2006): below 0.1 nothing to speak of, above 0.25 a
-shift to act on. Few observations move it by chance alone: PSI / (1/n + 1/m) is about chi-squared with
-bins - 1 degrees of freedom (Yurdakul and Naranjo, 2020), so what chance explains is let pass.
+shift to act on. Few observations move it by chance alone: PSI / (1/n + 1/m) is about chi-squared with bins
+less 1 degrees of freedom (Yurdakul and Naranjo, 2020), so what chance explains is let pass. There, n and m are
+users, not events: those of one user hang together, and a single busy evening is no shift.
 """
 
 from collections.abc import Mapping
@@ -60,7 +61,7 @@ def psi(expected: Doubles, actual: Doubles) -> Doubles:
     """Return what each bin (b,) adds to the index, from counts.
 
     >>> round(float(psi(np.array([500.0, 500.0]), np.array([600.0, 400.0])).sum()), 3)
-    0.041
+    0.04
     """
     was = (expected + _SMOOTHING) / (expected + _SMOOTHING).sum()
     is_ = (actual + _SMOOTHING) / (actual + _SMOOTHING).sum()
@@ -68,8 +69,8 @@ def psi(expected: Doubles, actual: Doubles) -> Doubles:
     return parts
 
 
-def drift(expected: Mapping[str, int], actual: Mapping[str, int]) -> Drift:
-    """Compare counts by value. Bins with nothing expected and nothing found don't exist."""
+def drift(expected: Mapping[str, int], actual: Mapping[str, int], users: tuple[int, int]) -> Drift:
+    """Compare counts by value, of so many users before and now. Values that nobody has don't exist."""
     names = sorted(expected.keys() | actual.keys())
     if not sum(expected.values()) or not sum(actual.values()):
         return Drift(0.0, DRIFTED, sum(expected.values()), sum(actual.values()), "none")
@@ -77,13 +78,14 @@ def drift(expected: Mapping[str, int], actual: Mapping[str, int]) -> Drift:
         np.array([counts.get(name, 0) for name in names], dtype=float) for counts in (expected, actual)
     )
     parts = psi(before, now)
-    chance = float(chi2.isf(_CHANCE, max(len(names) - 1, 1))) * (1 / before.sum() + 1 / now.sum())
+    spread = sum(1 / max(count, 1) for count in users)
+    chance = float(chi2.isf(_CHANCE, max(len(names) - 1, 1))) * spread
     moved = names[int(np.argmax(parts))]
     limit = max(DRIFTED, chance)
     return Drift(round(float(parts.sum()), 5), round(limit, 5), int(before.sum()), int(now.sum()), moved)
 
 
-def drift_by_tenths(order: Doubles | Ints, expected: Ints, actual: Ints) -> Drift:
+def drift_by_tenths(order: Doubles | Ints, expected: Ints, actual: Ints, users: tuple[int, int]) -> Drift:
     """Compare counts (n,) of items by tenths of what was expected, the first in `order` (n,) first.
 
     Items of which nothing was expected are in the last tenth.
@@ -98,4 +100,5 @@ def drift_by_tenths(order: Doubles | Ints, expected: Ints, actual: Ints) -> Drif
     )
     names = [f"tenth {number} by popularity" for number in range(1, TENTHS + 1)]
     rows = [row for row in zip(names, before, now, strict=True) if row[1] or row[2]]
-    return drift({name: count for name, count, _ in rows}, {name: count for name, _, count in rows})
+    expected_by, actual_by = ({row[0]: row[place] for row in rows} for place in (1, 2))
+    return drift(expected_by, actual_by, users)

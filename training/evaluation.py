@@ -196,7 +196,8 @@ def _drift(measured: Measured, catalogue: Catalogue) -> Drift | None:
     if CHAMPION not in measured.methods:
         return None
     shown, before = (measured.methods[method].exposure for method in (MODEL, CHAMPION))
-    return drift_by_tenths(catalogue.popularity, before, shown)
+    users = len(measured.ranks(MODEL))
+    return drift_by_tenths(catalogue.popularity, before, shown, (users, users))
 
 
 def _predict(scorer: Scorer, _: Candidates, matrix: Floats) -> Doubles:
