@@ -2,9 +2,9 @@
 
 PSI = sum over bins of (actual - expected) * ln(actual / expected), as shares; the symmetric Kullback-Leibler
 divergence. Rule of thumb (Siddiqi, Credit Risk Scorecards, 2006): below 0.1 nothing to speak of, above 0.25 a
-shift to act on. Few observations move it by chance alone: PSI / (1/n + 1/m) is about chi-squared with bins
-less 1 degrees of freedom (Yurdakul and Naranjo, 2020), so what chance explains is let pass. There, n and m are
-users, not events: those of one user hang together, and a single busy evening is no shift.
+shift to act on. Few observations move it by chance alone: PSI / (1/n + 1/m) is about chi-squared with one
+degree of freedom less than bins (Yurdakul and Naranjo, 2020), so what chance explains is let pass. There, n and
+m are users, not events: those of one user hang together, and a single busy evening is no shift.
 """
 
 from collections.abc import Mapping
@@ -100,5 +100,4 @@ def drift_by_tenths(order: Doubles | Ints, expected: Ints, actual: Ints, users: 
     )
     names = [f"tenth {number} by popularity" for number in range(1, TENTHS + 1)]
     rows = [row for row in zip(names, before, now, strict=True) if row[1] or row[2]]
-    expected_by, actual_by = ({row[0]: row[place] for row in rows} for place in (1, 2))
-    return drift(expected_by, actual_by, users)
+    return drift({name: count for name, count, _ in rows}, {name: count for name, _, count in rows}, users)
