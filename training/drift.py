@@ -3,8 +3,8 @@
 PSI = sum over bins of (actual - expected) * ln(actual / expected), as shares; the symmetric Kullback-Leibler
 divergence. Rule of thumb (Siddiqi, Credit Risk Scorecards, 2006): below 0.1 nothing to speak of, above 0.25 a
 shift to act on. Few observations move it by chance alone: PSI / (1/n + 1/m) is about chi-squared with one
-degree of freedom less than bins (Yurdakul and Naranjo, 2020), so what chance explains is let pass. There, n and
-m are users, not events: those of one user hang together, and a single busy evening is no shift.
+degree of freedom less than bins (Yurdakul and Naranjo, 2020), so what chance explains is let pass. There, n
+and m are users, not events: those of one user hang together, and a single busy evening is no shift.
 """
 
 from collections.abc import Mapping

@@ -2,8 +2,10 @@
 
 import dataclasses
 import importlib
+import re
 from pathlib import Path
 
+from infrastructure.constructs.code_version import code_version
 from infrastructure.constructs.layer_build import ROOT
 from tests.synth.assembly import Assembly
 
@@ -124,6 +126,12 @@ def test_listing_the_lake_is_allowed_for_events_only(assembly: Assembly) -> None
         if statement["Action"] == "s3:ListBucket" and "Lake" in str(statement["Resource"])
     ]
     assert conditions == [{"StringLike": {"s3:prefix": "events/*"}}]
+
+
+def test_models_are_trained_by_code_that_is_named(assembly: Assembly) -> None:
+    named = assembly.lambdas["run_training_step"].variables["CODE_VERSION"]
+    assert re.fullmatch(r"\d+\.\d+\.\d+\+[0-9a-f]{12}", named)
+    assert named == code_version()
 
 
 def test_no_role_has_a_policy_that_aws_manages(assembly: Assembly) -> None:

@@ -186,6 +186,16 @@ def test_the_gate_lets_a_good_model_pass_and_holds_it_against_the_one_in_service
     assert evaluate.main(now) == 0
 
 
+def test_a_nights_report_tells_of_its_data(root: Path) -> None:
+    report = json.loads((root / "processing/output/report/report.json").read_bytes())
+    checks = {check["name"] for check in report["data"]["checks"]}
+    assert checks >= {"freshness", "schema", "volume", "duplicates", "popularity", "category mix", "hour mix"}
+    assert report["calibration"] == []
+    page = (root / "processing/output/report/report.html").read_text()
+    assert "The night&#x27;s data" in page or "The night's data" in page
+    assert "Expected and observed clicks" in page
+
+
 def test_the_gate_refuses_old_data(root: Path) -> None:
     late = (END + timedelta(days=30)).isoformat()
     assert gate.main(["--root", str(root), "--now", late]) == 0

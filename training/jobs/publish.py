@@ -29,7 +29,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         now=job.now,
     )
     report = job.folders.input("report")
-    quality = msgspec.json.encode(quality_of(read_evaluation(report))) if report.exists() else None
+    quality = (
+        msgspec.json.encode(quality_of(read_evaluation(report)))
+        if (report / "report.json").exists()
+        else None
+    )
     written = publisher.publish(model, metadata.version, read_lists(job.folders.input("lists")), quality)
     (job.folders.output("published") / "published.json").write_bytes(msgspec.json.encode({"lists": written}))
     return 0
