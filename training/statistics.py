@@ -98,7 +98,7 @@ class Statistics:
             ("event type", event.event_type.value),
             ("hour", f"{event.received_at.hour:02}"),
             ("device", context.device or UNKNOWN),
-            ("country", (context.country or UNKNOWN).upper()),
+            ("country", context.country.upper() if context.country else UNKNOWN),
         ):
             counts = day.traits.setdefault(trait, {})
             name = value if value in counts or len(counts) < MAX_VALUES else OTHER

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 
 from factories import event
 from personalization.archiving import LakeLine, pack
-from personalization.events import Event, Item, encode_event, upsert_item
+from personalization.events import Context, Event, Item, encode_event, upsert_item
 from personalization.keys import MANIFEST, event_object, imported_object
 from training import history as histories
 from training.dataset import Dataset, make_dataset, save_dataset
+from training.history import History
 from training.inventory import damage, digest_of, objection, read_manifest
 from training.preparation import NeedsHistoryError, Night, prepare
 from training.sources import lake_days, lake_events
@@ -186,6 +187,32 @@ def test_a_snapshot_made_step_by_step_equals_one_made_at_once(lake: Lake, tmp_pa
     night(lake, other, FIRST + 10 * DAY)
     name = "snapshots/date=2026-01-10"
     assert contents(tmp_path / name) == contents(other / name)
+
+
+def test_each_days_records_are_counted_by_what_they_are(tmp_path: Path) -> None:
+    def line(number: str, event_id: str, at: datetime, **fields: str) -> LakeLine:
+        made = event("click", event_id=event_id, occurred_at=at, context=Context(**fields))
+        return LakeLine(number, at, msgspec.Raw(encode_event(made)))
+
+    lines = [
+        line("1", "a", FIRST, device="mobile", country="de"),
+        line("2", "a", FIRST + DAY / 2),
+        LakeLine("3", FIRST, raw=b"nonsense"),
+        line("4", "b", FIRST + DAY),
+    ]
+    path = tmp_path / "one.jsonl.gz"
+    path.write_bytes(pack(lines))
+    history = History()
+    history.read(FIRST.date(), [path, path])
+    first, second = (history.statistics.days[(FIRST + age * DAY).date()] for age in (0, 1))
+    assert (first.events, first.duplicates, first.unreadable, first.repeated) == (2, 1, 1, 3)
+    assert (second.events, second.duplicates, second.repeated) == (1, 0, 1)
+    assert first.traits == {
+        "event type": {"click": 2},
+        "hour": {"00": 1, "12": 1},
+        "device": {"mobile": 1, "(unknown)": 1},
+        "country": {"DE": 1, "(unknown)": 1},
+    }
 
 
 def test_the_running_day_is_read_but_never_part_of_a_snapshot(lake: Lake, tmp_path: Path) -> None:

@@ -152,6 +152,18 @@ def test_too_few_users_for_a_split_by_time_cost_the_whole_lake(
     assert reasons(caplog)[-1] == "too few users act within days to split by time"
 
 
+def test_a_night_whose_data_fails_its_checks_says_so_and_is_counted(
+    nights: Nights, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert nights.prepare(8)["train"]
+    capsys.readouterr()
+    stopped = nights.prepare(18, run_id="dry")
+    assert not stopped["train"]
+    assert stopped["reasons"][0].startswith("freshness: the newest event is of 2026-01-09")
+    assert '"NightsStopped":[1.0]' in capsys.readouterr().out
+    assert b"The night stops here" in nights.dataset("dry")["soundness.html"]
+
+
 def test_an_object_filed_late_under_an_old_day_is_not_missed(nights: Nights) -> None:
     nights.prepare(6)
     nights.prepare(7)

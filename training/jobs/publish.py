@@ -1,6 +1,7 @@
 """Model and lists -> model bucket and table, and the switch."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import boto3
 import msgspec
@@ -28,15 +29,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         lists=DynamoListStore(boto3.client("dynamodb"), job.options.table),
         now=job.now,
     )
-    report = job.folders.input("report")
-    quality = (
-        msgspec.json.encode(quality_of(read_evaluation(report)))
-        if (report / "report.json").exists()
-        else None
-    )
-    written = publisher.publish(model, metadata.version, read_lists(job.folders.input("lists")), quality)
+    lists, quality = read_lists(job.folders.input("lists")), _quality(job.folders.input("report"))
+    written = publisher.publish(model, metadata.version, lists, quality)
     (job.folders.output("published") / "published.json").write_bytes(msgspec.json.encode({"lists": written}))
     return 0
+
+
+def _quality(report: Path) -> bytes | None:
+    found = (report / "report.json").exists()
+    return msgspec.json.encode(quality_of(read_evaluation(report))) if found else None
 
 
 if __name__ == "__main__":
