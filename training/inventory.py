@@ -17,6 +17,7 @@ import msgspec
 import personalization
 import training
 from personalization.keys import MANIFEST
+from training.split import Split
 
 FORMAT_VERSION: Final = 1
 Inventory = Mapping[date, str]
@@ -28,6 +29,8 @@ class Manifest(msgspec.Struct, frozen=True):
 
     Attributes
     ----------
+    split
+        How the night split that left it: one leave-last-out read the whole lake, and the next will have to.
     through
         The last day that was read, and all before.
     code
@@ -38,6 +41,7 @@ class Manifest(msgspec.Struct, frozen=True):
 
     format_version: int
     code: str
+    split: Split
     through: date
     days: dict[date, str]
     files: dict[str, str]
@@ -51,19 +55,20 @@ def digest_of(objects: Iterable[tuple[str, str]]) -> str:
     return digest.hexdigest()
 
 
-def seal(folder: Path, *, through: date, inventory: Inventory) -> None:
-    """Write the manifest of a snapshot that lies in a folder."""
+def seal(folder: Path, *, inventory: Inventory, how: Split) -> None:
+    """Write the manifest of a snapshot that lies in the folder of its day."""
+    through = date.fromisoformat(folder.name.removeprefix("date="))
     files = {path.name: _content(path) for path in sorted(folder.iterdir()) if path.name != MANIFEST}
     days = {day: digest for day, digest in sorted(inventory.items()) if day <= through}
-    manifest = Manifest(FORMAT_VERSION, code_digest(), through, days, files)
+    manifest = Manifest(FORMAT_VERSION, code_digest(), how, through, days, files)
     (folder / MANIFEST).write_bytes(msgspec.json.encode(manifest))
 
 
-def read_manifest(data: bytes) -> Manifest | None:
-    """Parse a manifest; None if it can't be read."""
+def read_manifest(path: Path) -> Manifest | None:
+    """Read a manifest; None if it is missing or can't be read."""
     try:
-        return msgspec.json.decode(data, type=Manifest)
-    except msgspec.DecodeError:
+        return msgspec.json.decode(path.read_bytes(), type=Manifest)
+    except (FileNotFoundError, msgspec.DecodeError):
         return None
 
 

@@ -50,7 +50,7 @@ def prepare(night: Night, how: Split, snapshots: Path) -> tuple[Dataset, History
         It has to be done again with the whole lake.
     """
     history = History.load(night.snapshot) if night.snapshot else History()
-    _read(history, night, snapshots)
+    left = _read(history, night, snapshots)
     log = history.acts.log()
     how, labels = split(log.acts, len(log.users), how)
     if how is Split.TIME:
@@ -61,19 +61,22 @@ def prepare(night: Night, how: Split, snapshots: Path) -> tuple[Dataset, History
         raise NeedsHistoryError("too few users act within days to split by time")
     else:
         profiles = replay(lake_events(night.events), log.users, labels)
+    if left is not None and night.inventory is not None:
+        seal(left, inventory=night.inventory, how=how)
     return Dataset(log, labels, profiles, how), history
 
 
-def _read(history: History, night: Night, snapshots: Path) -> None:
-    """Read the days in order, and save the history as it was after the last complete one."""
+def _read(history: History, night: Night, snapshots: Path) -> Path | None:
+    """Read the days in order, and save the history as it was after the last complete one; return where."""
+    left = None
     days = lake_days(night.events)
     complete = [day for day in days if day <= last_complete_day(night.now)]
     for day in complete:
         history.read(day, days.pop(day))
     if complete and night.inventory is not None:
-        folder = snapshots / f"date={complete[-1]}"
-        history.save(folder)
-        seal(folder, through=complete[-1], inventory=night.inventory)
+        left = snapshots / f"date={complete[-1]}"
+        history.save(left)
     for day, paths in days.items():
         history.read(day, paths)
     history.prune()
+    return left

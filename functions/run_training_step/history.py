@@ -1,6 +1,7 @@
 """What *prepare* reads: the newest snapshot that still holds, and the lake's objects of the days since."""
 
 import re
+import shutil
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -12,6 +13,7 @@ from functions.run_training_step.channels import Channel, Listed, fetch, listing
 from personalization.keys import EVENTS, MANIFEST, SNAPSHOTS
 from personalization.runtime.observability import logger
 from training.inventory import damage, digest_of, objection, read_manifest
+from training.split import Split
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -62,29 +64,30 @@ def fetch_history(
 
 def _fetch_snapshot(client: "S3Client", bucket: str, inventory: dict[date, str], root: Path) -> date | None:
     """Fetch the newest snapshot that nothing speaks against; return the last day it knows."""
+    why = "there is no snapshot to begin with"
     for prefix, keys in _snapshots(client, bucket):
-        place = Channel(bucket, prefix, _SNAPSHOT_FOLDER)
-        folder = root / _SNAPSHOT_FOLDER
-        manifest = None
-        if prefix + MANIFEST in keys:
-            fetch(client, place, [prefix + MANIFEST], root)
-            manifest = read_manifest((folder / MANIFEST).read_bytes())
+        place, folder = Channel(bucket, prefix, _SNAPSHOT_FOLDER), root / _SNAPSHOT_FOLDER
+        fetch(client, place, {prefix + MANIFEST} & keys, root)
+        manifest = read_manifest(folder / MANIFEST)
         reason = objection(manifest, inventory)
         if manifest is not None and reason is None:
-            fetch(client, place, (key for key in keys if key.removeprefix(prefix) in manifest.files), root)
+            if manifest.split is Split.LAST:
+                why = "the last night was split leave-last-out"
+                break
+            fetch(client, place, {prefix + name for name in manifest.files} & keys, root)
             reason = damage(manifest, folder)
             if reason is None:
                 return manifest.through
         logger.warning("passed a snapshot over", prefix=prefix, reason=reason)
-        for path in folder.glob("*"):
-            path.unlink()
-    logger.warning("replaying the whole lake", reason="there is no snapshot to begin with")
+        shutil.rmtree(folder)
+    logger.warning("replaying the whole lake", reason=why)
+    shutil.rmtree(root / _SNAPSHOT_FOLDER, ignore_errors=True)
     return None
 
 
-def _snapshots(client: "S3Client", bucket: str) -> Iterator[tuple[str, list[str]]]:
+def _snapshots(client: "S3Client", bucket: str) -> Iterator[tuple[str, set[str]]]:
     """Yield the snapshots' prefixes with their keys, the newest first."""
-    found: dict[str, list[str]] = {}
+    found: dict[str, set[str]] = {}
     for one in listing(client, bucket, SNAPSHOTS):
-        found.setdefault(one.key.rpartition("/")[0] + "/", []).append(one.key)
+        found.setdefault(one.key.rpartition("/")[0] + "/", set()).add(one.key)
     yield from sorted(found.items(), reverse=True)

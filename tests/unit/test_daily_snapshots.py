@@ -111,7 +111,7 @@ class Lake:
 def usable(snapshots: Path, inventory: dict[date, str]) -> Iterator[tuple[date, Path]]:
     """The snapshots a night may begin with, the newest first."""
     for folder in sorted(snapshots.glob("date=*"), reverse=True):
-        manifest = read_manifest((folder / MANIFEST).read_bytes())
+        manifest = read_manifest(folder / MANIFEST)
         if manifest and not objection(manifest, inventory) and not damage(manifest, folder):
             yield manifest.through, folder
 
@@ -236,7 +236,7 @@ def test_an_object_that_comes_late_for_a_day_voids_the_snapshots_of_it(lake: Lak
 @pytest.mark.parametrize("name", ["profiles.03.msgpack.gz", "acts.user.npy", "records.imported.npy"])
 def test_a_damaged_snapshot_is_told_from_a_whole_one(lake: Lake, tmp_path: Path, name: str) -> None:
     folder = tmp_path / "snapshots" / "date=2026-01-07"
-    manifest = read_manifest((folder / MANIFEST).read_bytes())
+    manifest = read_manifest(folder / MANIFEST)
     assert manifest is not None
     assert damage(manifest, folder) is None
     body = (folder / name).read_bytes()
@@ -247,12 +247,13 @@ def test_a_damaged_snapshot_is_told_from_a_whole_one(lake: Lake, tmp_path: Path,
 
 
 def test_what_other_code_made_is_not_built_upon(lake: Lake, tmp_path: Path) -> None:
-    data = (tmp_path / "snapshots" / "date=2026-01-07" / MANIFEST).read_bytes()
-    manifest = read_manifest(data)
+    path = tmp_path / "snapshots" / "date=2026-01-07" / MANIFEST
+    manifest = read_manifest(path)
     assert manifest is not None
     assert objection(manifest, lake.inventory) is None
     assert objection(msgspec.structs.replace(manifest, code="older"), lake.inventory) == "other code made it"
-    assert objection(read_manifest(data[:-9]), lake.inventory) == "its manifest can't be read"
+    path.write_bytes(path.read_bytes()[:-9])
+    assert objection(read_manifest(path), lake.inventory) == "its manifest can't be read"
     gone = {day: digest for day, digest in lake.inventory.items() if day != date(2026, 1, 3)}
     assert objection(manifest, gone) == "the objects of 2026-01-03 are others now"
 

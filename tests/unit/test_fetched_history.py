@@ -150,6 +150,14 @@ def test_too_few_users_for_a_split_by_time_cost_the_whole_lake(
     monkeypatch.setattr(split, "ENOUGH_USERS", 2_000)
     assert nights.prepare(8)["fetched"]["objects"] == 9 * OBJECTS_A_DAY
     assert reasons(caplog)[-1] == "too few users act within days to split by time"
+    nights.stream(9)
+    assert nights.prepare(9)["fetched"]["objects"] == 10 * OBJECTS_A_DAY
+    assert reasons(caplog)[-1] == "the last night was split leave-last-out"
+    assert nights.read.total() == 10 * OBJECTS_A_DAY + 1
+    monkeypatch.setattr(split, "ENOUGH_USERS", 5)
+    nights.prepare(9)
+    nights.stream(10)
+    assert nights.prepare(10)["fetched"]["objects"] == OBJECTS_A_DAY
 
 
 def test_a_night_whose_data_fails_its_checks_says_so_and_is_counted(
