@@ -98,7 +98,7 @@ def _nights(work: Path) -> list[Cost]:
     inventory = {day: digest_of((path.name, "") for path in paths) for day, paths in days.items()}
     before = _linked(work / "before", days, [day for day in days if day < newest])
     midnight = datetime(newest.year, newest.month, newest.day, tzinfo=UTC)
-    prepare(Night(before, None, inventory, midnight), Split.AUTO, work / "snapshots")
+    prepare(Night(before, None, inventory, midnight), Split.TIME, work / "snapshots")
     (snapshot,) = (work / "snapshots").iterdir()
     night = midnight + timedelta(days=1, hours=3)
     since = _linked(work / "since", days, [newest])
@@ -118,7 +118,7 @@ def _linked(folder: Path, days: dict[date, list[Path]], wanted: Sequence[date]) 
 def _timed(name: str, night: Night, work: Path) -> Cost:
     paths = [path for found in lake_days(night.events).values() for path in found]
     start = time.monotonic()
-    dataset, _ = prepare(night, Split.AUTO, work / "unused")
+    dataset, _ = prepare(night, Split.TIME, work / "unused")
     seconds = time.monotonic() - start
     save_dataset(dataset, work / name)
     return Cost(name, len(paths), sum(path.stat().st_size for path in paths) / 1e6, seconds)
