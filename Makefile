@@ -53,8 +53,9 @@ test: check ## check, and run every test, up to the one that deploys
 prove: setup ## the long proofs: the demos, every synthesis, ranking quality on a published log
 	@$(PYTHON) -m pytest tests/prove -v
 
-bench: setup ## time and memory of training and ranking, a quarter of a million events against a million
+bench: setup ## time and memory of training and ranking by log size, and of a night with and without a snapshot
 	@PYTHONPATH=tests $(PYTHON) -m benchmarks
+	@PYTHONPATH=tests $(PYTHON) -m benchmarks.nights
 
 check: setup ## formatting, lint, types and import rules
 	@.venv/bin/ruff format --check

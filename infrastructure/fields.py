@@ -93,6 +93,9 @@ class Training:
     """Files that the users are dealt to; so many Lambdas, or what SageMaker's instances share out."""
     nightly: bool
     """Whether the schedule is switched on."""
+    rollback_hours: int | None
+    """So long after a publish does a drop of the click-through rate put the model before back in service;
+    `None`: never, an operator decides."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,7 @@
 """Builders of test data: every argument has a default, so a test names only what it is about."""
 
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 from personalization.events import Event, EventType, encode_event
@@ -71,4 +72,13 @@ def listed(
         revision=revision,
         built_at=at_seconds(NOW),
         items=tuple(ListItem(item_id, score=1.0) for item_id in item_ids),
+    )
+
+
+def lambda_of(memory_mb: int = 3008, minutes: float = 15) -> SimpleNamespace:
+    """The context of an invocation of `run_training_step`."""
+    return SimpleNamespace(
+        function_name="run_training_step",
+        memory_limit_in_mb=memory_mb,
+        get_remaining_time_in_millis=lambda: int(minutes * 60_000),
     )

@@ -39,6 +39,8 @@ polyline { fill: none; stroke: var(--strong); stroke-width: 2 }
 article { border-top: 1px solid var(--line) } ol, ul { margin: .25rem 0; padding-left: 1.5rem }
 """
 
+POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
+"""A page may load and run nothing, whatever a title holds."""
 ROW: Final = 24
 """Height of a chart's line, in pixels."""
 LEFT, RIGHT = 42.0, 80.0

@@ -5,7 +5,6 @@ Equal logs give equal bytes: arrays as ``.npy``, profiles in their stored form, 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +14,8 @@ from scipy import sparse
 
 from personalization.events import Item
 from personalization.model_tables import Tables
-from training.acts import ActLog, Acts, Ints, collect
+from training.acts import ActLog, Ints, collect
+from training.acts_files import load_log, save_log
 from training.knowledge import Knowledge
 from training.snapshots import StoredProfiles, replay
 from training.sources import Source
@@ -90,26 +90,14 @@ def make_dataset(
     return Dataset(log, labels, replay(source(), log.users, labels), how)
 
 
-_COLUMNS: Final = ("user", "item", "at", "weight")
-
-
-class _Facts(msgspec.Struct):
-    users: tuple[str, ...]
-    items: tuple[Item, ...]
-    events: int
-    last_at: datetime | None
-    how: Split
+SPLIT_FILE: Final = "split.json"
 
 
 def save_dataset(dataset: Dataset, folder: Path) -> None:
     """Write a dataset into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    log = dataset.log
-    facts = _Facts(log.users, log.items, log.events, log.last_at, dataset.how)
-    (folder / "facts.json").write_bytes(msgspec.json.encode(facts))
-    for name in _COLUMNS:
-        np.save(folder / f"acts.{name}.npy", getattr(log.acts, name))
-        np.save(folder / f"owned.{name}.npy", getattr(log.owned, name))
+    save_log(dataset.log, folder)
+    (folder / SPLIT_FILE).write_bytes(msgspec.json.encode(dataset.how))
     for stage in Stage:
         np.save(folder / f"labels.{stage}.items.npy", dataset.labels[stage].items)
         np.save(folder / f"labels.{stage}.cut.npy", dataset.labels[stage].cut)
@@ -119,10 +107,6 @@ def save_dataset(dataset: Dataset, folder: Path) -> None:
 
 def load_dataset(folder: Path, stages: Sequence[Stage] = tuple(Stage)) -> Dataset:
     """Read what `save_dataset` wrote, with the profiles of some stages only."""
-    facts = msgspec.json.decode((folder / "facts.json").read_bytes(), type=_Facts)
-    acts, owned = (
-        Acts(*(np.load(folder / f"{part}.{name}.npy") for name in _COLUMNS)) for part in ("acts", "owned")
-    )
     labels = {
         stage: Labels(
             np.load(folder / f"labels.{stage}.items.npy"), np.load(folder / f"labels.{stage}.cut.npy")
@@ -130,8 +114,8 @@ def load_dataset(folder: Path, stages: Sequence[Stage] = tuple(Stage)) -> Datase
         for stage in Stage
     }
     profiles = {stage: _profiles(folder / f"profiles.{stage}.msgpack") for stage in stages}
-    log = ActLog(facts.users, facts.items, acts, owned, facts.events, facts.last_at)
-    return Dataset(log, labels, profiles, facts.how)
+    how = msgspec.json.decode((folder / SPLIT_FILE).read_bytes(), type=Split)
+    return Dataset(load_log(folder), labels, profiles, how)
 
 
 def _profiles(path: Path) -> StoredProfiles:

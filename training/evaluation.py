@@ -15,8 +15,19 @@ from personalization.model_tables import Floats
 from personalization.ranking import LightGbmScorer, Scorer, covisitation_scores, read_metadata
 from training import metrics
 from training.acts import ActLog, Ints
+from training.drift import Drift, drift_by_tenths
 from training.knowledge import Knowledge
-from training.measuring import CUTOFFS, TOP, Catalogue, Example, Measures, Method, evenly, measure
+from training.measuring import (
+    CUTOFFS,
+    TOP,
+    Catalogue,
+    Example,
+    Measured,
+    Measures,
+    Method,
+    evenly,
+    measure,
+)
 from training.metrics import Doubles, gains, mean_interval
 from training.split import known_to, stops_training
 from training.tradeoff import TradeOff, trade_off
@@ -120,6 +131,8 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
         Source -> share of users whose item it offers; `any` for all together: the ceiling of the ranker.
     recall_added_by_source
         Source -> share of users whose item it alone offers: what the ceiling would lose without it.
+    drift
+        How far what the model recommends is from what the one in service does, by tenths of popularity.
     groups
         Name of `GROUPS` -> users and quality.
     examples
@@ -133,6 +146,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     differences: dict[str, Difference]
     recall_by_source: dict[str, float]
     recall_added_by_source: dict[str, float] = {}
+    drift: Drift | None = None
     groups: dict[str, UserGroup] = {}
     examples: tuple[Example, ...] = ()
     trade_off: tuple[TradeOff, ...] = ()
@@ -176,10 +190,20 @@ def evaluate(log: ActLog, knowledge: Knowledge, rankers: Mapping[str, Scorer]) -
         differences={rival: compare(ranks[MODEL], ranks[rival]) for rival in ranks if rival != MODEL},
         recall_by_source=recall,
         recall_added_by_source=added,
+        drift=_drift(measured, catalogue),
         groups=_groups(catalogue.known[users], ranks),
         examples=measured.examples,
         trade_off=trade_off(knowledge, users, rankers[MODEL], catalogue) if MODEL in rankers else (),
     )
+
+
+def _drift(measured: Measured, catalogue: Catalogue) -> Drift | None:
+    """Compare whose items are shown, by how popular they are; None without a model in service."""
+    if CHAMPION not in measured.methods:
+        return None
+    shown, before = (measured.methods[method].exposure for method in (MODEL, CHAMPION))
+    users = len(measured.ranks(MODEL))
+    return drift_by_tenths(catalogue.popularity, before, shown, (users, users))
 
 
 def _predict(scorer: Scorer, _: Candidates, matrix: Floats) -> Doubles:

@@ -11,7 +11,9 @@ from typing import Final
 import msgspec
 
 from personalization.ranking import read_metadata
-from training.evaluation import MODEL, Evaluation
+from training.checks import Check
+from training.drift import Drift
+from training.evaluation import CHAMPION, MODEL, Evaluation
 
 TOLERANCE: Final = 0.02
 """So much less than a rival, relatively, is let pass even where it is certain."""
@@ -20,14 +22,6 @@ MIN_USERS: Final = 20
 MAX_AGE: Final = timedelta(days=3)
 MIN_VOLUME: Final = 0.5
 """Events against those the model in service was trained on; fewer mean that a source has dried up."""
-
-
-class Check(msgspec.Struct, frozen=True):
-    """One thing the gate looks at."""
-
-    name: str
-    passed: bool
-    detail: str
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -73,6 +67,8 @@ def judge(
     ]
     if champion is not None:
         checks.append(_enough_events(data.events, champion.events))
+    if evaluation.drift is not None:
+        checks.append(_drift_earned(evaluation, evaluation.drift))
     return Verdict(all(check.passed for check in checks), tuple(checks))
 
 
@@ -85,6 +81,13 @@ def _not_worse(evaluation: Evaluation, rival: str) -> Check:
         f"95% interval {difference.low:+.4f} to {difference.high:+.4f}"
     )
     return Check(f"not worse than {rival}", difference.high >= -TOLERANCE * other, detail)
+
+
+def _drift_earned(evaluation: Evaluation, drift: Drift) -> Check:
+    """Refuse a model that recommends quite other items than the one in service and isn't better for it."""
+    gained = evaluation.differences[CHAMPION]
+    detail = f"popularity of what is shown: {drift}; NDCG@10 {gained.mean:+.4f}, at least {gained.low:+.4f}"
+    return Check("drift only for the better", not drift.drifted or gained.low > 0, detail)
 
 
 def _enough_users(users: int) -> Check:

@@ -42,7 +42,14 @@ def train_on(
 
 
 def save_model(
-    folder: Path, trained: TrainedRanker, tables: Tables, dataset: Dataset, *, version: str, now: datetime
+    folder: Path,
+    trained: TrainedRanker,
+    tables: Tables,
+    dataset: Dataset,
+    *,
+    version: str,
+    now: datetime,
+    code_version: str = "unknown",
 ) -> None:
     """Write ranker, tables and metadata into a folder; equal models are equal bytes.
 
@@ -60,6 +67,7 @@ def save_model(
         data_from=datetime.fromtimestamp(int(acts.at.min()), now.tzinfo) if len(acts) else None,
         data_to=dataset.log.last_at,
         parameters=dict(PARAMETERS),
+        code_version=code_version,
     )
     (folder / METADATA_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(metadata)))
     (folder / RANKER_FILE).write_text(trained.text)

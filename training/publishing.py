@@ -15,13 +15,15 @@ import msgspec
 
 from personalization import keys
 from personalization.errors import ModelError
-from personalization.ports import ActiveModel, Archive, ListStore
+from personalization.ports import ActiveModel, ListStore, ModelStore
 from personalization.profiles import at_seconds
 from personalization.refreshing import LIST_LIFETIME
 from training.lists import StoredList
 
 WRITERS: Final = 16
 BATCH: Final = 2_000
+QUALITY_FILE: Final = "quality.json"
+"""Beside a model's files, but not part of what serves: what its evaluation found."""
 SHARED_LIFETIME: Final = timedelta(days=365)
 """What everybody falls back to must outlive a training that fails for weeks."""
 
@@ -30,12 +32,14 @@ SHARED_LIFETIME: Final = timedelta(days=365)
 class Publisher:
     """Writes to the model bucket and the table."""
 
-    models: Archive
+    models: ModelStore
     lists: ListStore
     now: datetime
 
-    def publish(self, model: Path, version: str, lists: Iterable[StoredList]) -> int:
-        """Publish a model folder and its lists; return how many lists were written.
+    def publish(
+        self, model: Path, version: str, lists: Iterable[StoredList], quality: bytes | None = None
+    ) -> int:
+        """Publish a model folder, what it was found to be like, and its lists; return how many were written.
 
         A list of a later revision that is already there stays. Cost: a put a file and a conditional
         write a list.
@@ -43,10 +47,11 @@ class Publisher:
         Raises
         ------
         ModelError
-            A model of a later run is in service: this one comes too late.
+            A model of a later run is in service: this one comes too late. Or the version is published, and is
+            another model: versions never change.
         """
         self._active(version)
-        self._store(model, version)
+        self._store(model, version, quality)
         written = self._write(lists)
         before = self._active(version)
         previous = before.version if before and before.version != version else before and before.previous
@@ -60,12 +65,19 @@ class Publisher:
             raise ModelError(f"{active.version}, of a later run, is in service already; start a new run")
         return active
 
-    def _store(self, model: Path, version: str) -> None:
+    def _store(self, model: Path, version: str, quality: bytes | None) -> None:
         prefix = keys.model_prefix(version)
         names = sorted(str(path.relative_to(model)) for path in model.rglob("*") if path.is_file())
         for name in names:
-            self.models.put(prefix + name, (model / name).read_bytes())
-        self.models.put(prefix + keys.MANIFEST, msgspec.json.encode(names))
+            self._put(prefix + name, (model / name).read_bytes())
+        if quality is not None:
+            self._put(prefix + QUALITY_FILE, quality)
+        self._put(prefix + keys.MANIFEST, msgspec.json.encode(names))
+
+    def _put(self, key: str, body: bytes) -> None:
+        """Write an object once; the same again is a repetition, as of a publish that broke off."""
+        if not self.models.put(key, body, overwrite=False) and self.models.get(key) != body:
+            raise ModelError(f"{key} is published already, with other bytes; train under another version")
 
     def _write(self, lists: Iterable[StoredList]) -> int:
         own = at_seconds(self.now + LIST_LIFETIME)

@@ -1,5 +1,6 @@
 """The report of a training run, as JSON for machines and as one self-contained page for people."""
 
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any, Final
@@ -7,8 +8,12 @@ from typing import Any, Final
 import msgspec
 
 from training.audience import Audience
-from training.charts import STYLE, Point, Whisker, bars, curve, glossary, plane, table, whiskers
+from training.calibration import Calibration
+from training.calibration_report import calibration_section
+from training.charts import POLICY, STYLE, Point, Whisker, bars, curve, glossary, plane, table, whiskers
 from training.cold_report import cold_section
+from training.data_checks import Soundness
+from training.data_report import data_section
 from training.dataset import Dataset
 from training.evaluation import MODEL, Evaluation, UserGroup
 from training.measuring import EXAMPLE_ITEMS, LIST_LENGTH, TOP, Example
@@ -24,8 +29,6 @@ _RULES: Final = (
     "; ties go to the item earlier in the catalogue, whose order has no meaning; items the user acted on "
     "before are left out; users whose held-out items told training when to stop are not evaluated"
 )
-_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
-"""The page may load and run nothing, whatever a title holds."""
 _ACCURACY: Final = {"ndcg": "NDCG", "hit_rate": "hit rate", "mrr": "MRR", "map": "MAP"}
 _NATURE: Final = {
     "coverage": ("coverage", "{:.1%}", "Share of the catalogue that is in anyone's list. More is better."),
@@ -61,11 +64,19 @@ _UNKNOWN: Final = "n/a"
 
 
 def save_report(
-    evaluation: Evaluation, audience: Audience, training: bytes, dataset: Dataset, folder: Path
+    evaluation: Evaluation,
+    audience: Audience,
+    training: bytes,
+    dataset: Dataset,
+    folder: Path,
+    *,
+    soundness: Soundness | None = None,
+    calibrations: Sequence[Calibration] = (),
 ) -> None:
     """Write `report.json` and `report.html`; equal runs are equal bytes.
 
-    `training` is the model's `TRAINING_FILE`.
+    `training` is the model's `TRAINING_FILE`; `soundness` and `calibrations` are what *prepare* found, of a
+    night on the lake.
     """
     report = {
         "events": dataset.log.events,
@@ -77,14 +88,19 @@ def save_report(
         "audience": msgspec.to_builtins(audience, str_keys=True),
         "training": msgspec.json.decode(training),
     }
+    more = {}
+    if soundness is not None:
+        report |= {"data": msgspec.to_builtins(soundness), "calibration": msgspec.to_builtins(calibrations)}
+        more["The night's data"] = data_section(soundness)
+        more["Expected and observed clicks"] = calibration_section(calibrations)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "report.json").write_bytes(msgspec.json.format(msgspec.json.encode(report)))
     facts = (
         f"{report['events']:,} events, {report['users']:,} users, {report['items']:,} items. "
         f"{evaluation.users:,} users evaluated. Protocol: {report['protocol']}."
     )
-    text = page(facts, evaluation, audience, report["training"])
-    (folder / "report.html").write_text(text, encoding="utf-8")
+    body = page(facts, evaluation, audience, report["training"], more)
+    (folder / "report.html").write_text(body, encoding="utf-8")
 
 
 def read_evaluation(folder: Path) -> Evaluation:
@@ -93,8 +109,17 @@ def read_evaluation(folder: Path) -> Evaluation:
     return msgspec.convert(report["evaluation"], Evaluation, strict=False)
 
 
-def page(facts: str, evaluation: Evaluation, audience: Audience, training: dict[str, Any]) -> str:
-    """Lay out the page; it needs no network, and strings of the data are only ever text in it."""
+def page(
+    facts: str,
+    evaluation: Evaluation,
+    audience: Audience,
+    training: dict[str, Any],
+    more: Mapping[str, str] | None = None,
+) -> str:
+    """Lay out the page; it needs no network, and strings of the data are only ever text in it.
+
+    `more` is sections (title -> HTML) that follow the others.
+    """
     importance = dict(list(training["importance"].items())[:_FEATURES_SHOWN])
     sections = {
         "Held-out accuracy": _accuracy(evaluation),
@@ -110,11 +135,12 @@ def page(facts: str, evaluation: Evaluation, audience: Audience, training: dict[
             training["validation_ndcg_at_10"], "{:.4f}", label="validation NDCG@10 by tree", unit="trees"
         ),
         "What the ranker looks at": bars(importance, "{:,.0f}", label="gain by feature"),
+        **(more or {}),
     }
     body = "".join(f"<section><h2>{title}</h2>{content}</section>" for title, content in sections.items())
     return (
         "<!doctype html><html lang=en><head><meta charset=utf-8><title>Attune: training report</title>"
-        f'<meta http-equiv=Content-Security-Policy content="{_POLICY}">'
+        f'<meta http-equiv=Content-Security-Policy content="{POLICY}">'
         '<meta name=viewport content="width=device-width, initial-scale=1">'
         f"<style>{STYLE}</style></head><body><h1>Training report</h1><p>{escape(facts)}</p>{body}"
         "</body></html>\n"

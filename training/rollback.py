@@ -12,33 +12,9 @@ from datetime import UTC, datetime
 import boto3
 from rich.console import Console
 
-from personalization import keys
 from personalization.adapters.dynamodb import DynamoListStore
-from personalization.errors import ModelError
-from personalization.ports import ActiveModel, ListStore
-from personalization.profiles import at_seconds
-
-
-def roll_back(lists: ListStore, *, version: str | None, now: datetime) -> ActiveModel:
-    """Activate a version, the previous one by default; rolling back twice returns to where it began.
-
-    Raises
-    ------
-    ModelError
-        No model is in service, there is no previous one, or the version has no lists any more.
-    """
-    active = lists.read([keys.ACTIVE_MODEL]).active
-    if active is None:
-        raise ModelError("no model is in service yet; run the training state machine first")
-    wanted = version or active.previous
-    if wanted is None:
-        raise ModelError(f"{active.version} is the first model; there is none to go back to")
-    popular = keys.segment_key(keys.POPULAR, version=wanted)
-    if popular not in lists.read([popular]).lists:
-        raise ModelError(f"the lists of {wanted} have expired; train again instead")
-    model = ActiveModel(wanted, active.version, at_seconds(now))
-    lists.activate(model)
-    return model
+from personalization.errors import Conflict, ModelError
+from personalization.rollback import roll_back
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -51,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     lists = DynamoListStore(boto3.client("dynamodb"), options.table)
     try:
         model = roll_back(lists, version=options.version, now=datetime.now(UTC))
-    except ModelError as error:
+    except (ModelError, Conflict) as error:
         console.print(str(error), style="red", markup=False)
         return 1
     console.print(f"{model.version} is in service; {model.previous} was before")

@@ -93,12 +93,13 @@ def _folded(
         # Of two cuts through the same events, equally many before them are the same ones.
         key = state, len(early)
         if key not in made:
-            made[key] = _fold(state, early) if early else state
+            made[key] = fold(state, early) if early else state
         after[stage] = made[key]
     return after
 
 
-def _fold(state: bytes, events: Iterable[Event]) -> bytes:
+def fold(state: bytes, events: Iterable[Event]) -> bytes:
+    """Fold events into a profile in its stored form."""
     profile = decode(state)
     for event in events:
         apply(profile, event)

@@ -3,17 +3,18 @@
 A channel is a prefix of a bucket on one side and a folder below the root on the other.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from shutil import copyfileobj
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from botocore.exceptions import IncompleteReadError, ReadTimeoutError, ResponseStreamingError
 
-from personalization.keys import run_prefix
+from personalization.keys import MANIFEST, SNAPSHOTS, run_prefix
 from personalization.ranking import METADATA_FILE
+from training.data_checks import SOUNDNESS_FILE
 from training.user_shards import shard_name
 
 if TYPE_CHECKING:
@@ -46,13 +47,7 @@ class Wiring:
 
 
 def wiring(
-    step: str,
-    *,
-    run_id: str,
-    lake_bucket: str,
-    model_bucket: str,
-    shard: int | None = None,
-    model: str | None = None,
+    step: str, *, run_id: str, model_bucket: str, shard: int | None = None, model: str | None = None
 ) -> Wiring:
     """Return the channels of a step, in the folders SageMaker would use for it.
 
@@ -82,10 +77,16 @@ def wiring(
     published = run("published", "processing/output/published")
     report, verdict = (run(name, f"processing/output/{name}") for name in ("report", "verdict"))
     steps = {
+        # Its input is chosen by what is there: `functions.run_training_step.history`.
         "prepare": Wiring(
-            [Channel(lake_bucket, "events/", "processing/input/events")],
-            [run("dataset", "processing/output/dataset"), run("users", "processing/output/users")],
+            [],
+            [
+                run("dataset", "processing/output/dataset"),
+                run("users", "processing/output/users"),
+                Channel(model_bucket, SNAPSHOTS, "processing/output/snapshots"),
+            ],
         ),
+        "soundness": Wiring([replace(dataset, only=SOUNDNESS_FILE)], []),
         "train": Wiring([run("dataset", "input/data/dataset")], [run("model", "model")]),
         "evaluate": Wiring([dataset, trained, champion], [report]),
         "gate": Wiring(
@@ -98,7 +99,10 @@ def wiring(
         ),
         "rank": Wiring([users, trained], [written]),
         "share": Wiring([dataset, trained], [written]),
-        "publish": Wiring([trained, run("lists", "processing/input/lists")], [published]),
+        "publish": Wiring(
+            [trained, run("lists", "processing/input/lists"), run("report", "processing/input/report")],
+            [published],
+        ),
         "announce": Wiring([published], []),
     }
     return steps[step]
@@ -121,28 +125,28 @@ def prefix_of(address: str, bucket: str) -> str:
     return address.removeprefix(start).rstrip("/") + "/"
 
 
-def size_in_bytes(client: "S3Client", channels: Sequence[Channel]) -> int:
-    """Add up the sizes of the channels' objects. Cost: a call for each 1,000 of them."""
-    return sum(size for channel in channels for _, size in _listed(client, channel))
-
-
 def download(client: "S3Client", channel: Channel, root: Path) -> int:
     """Copy a channel's objects into its folder; return how many there were. Cost: one get an object.
 
     boto3's own `download_file` asks for an object's size first, which doubles the calls.
     """
+    found = [listed.key for listed in listing(client, channel.bucket, channel.prefix + channel.only)]
+    fetch(client, channel, found, root)
+    return len(found)
+
+
+def fetch(client: "S3Client", channel: Channel, keys: Iterable[str], root: Path) -> None:
+    """Copy some of a channel's objects into its folder."""
     folder = root / channel.folder
     folder.mkdir(parents=True, exist_ok=True)
-    names = [key for key, _ in _listed(client, channel)]
 
-    def fetch(key: str) -> None:
+    def one(key: str) -> None:
         target = folder / key.removeprefix(channel.prefix)
         target.parent.mkdir(parents=True, exist_ok=True)
         _fetch(client, channel.bucket, key, target)
 
     with ThreadPoolExecutor(THREADS) as pool:
-        list(pool.map(fetch, names))
-    return len(names)
+        list(pool.map(one, keys))
 
 
 def _fetch(client: "S3Client", bucket: str, key: str, target: Path) -> None:
@@ -158,7 +162,7 @@ def _fetch(client: "S3Client", bucket: str, key: str, target: Path) -> None:
 
 
 def upload(client: "S3Client", channel: Channel, root: Path) -> int:
-    """Copy a folder's files under the channel's prefix; return how many there were."""
+    """Copy a folder's files under the channel's prefix, manifests last; return how many there were."""
     folder = root / channel.folder
     files = sorted(path for path in folder.rglob("*") if path.is_file())
 
@@ -166,13 +170,21 @@ def upload(client: "S3Client", channel: Channel, root: Path) -> int:
         client.upload_file(str(path), channel.bucket, channel.prefix + str(path.relative_to(folder)))
 
     with ThreadPoolExecutor(THREADS) as pool:
-        list(pool.map(send, files))
+        list(pool.map(send, (path for path in files if path.name != MANIFEST)))
+        list(pool.map(send, (path for path in files if path.name == MANIFEST)))
     return len(files)
 
 
-def _listed(client: "S3Client", channel: Channel) -> Iterator[tuple[str, int]]:
-    pages = client.get_paginator("list_objects_v2").paginate(
-        Bucket=channel.bucket, Prefix=channel.prefix + channel.only
-    )
-    for page in pages:
-        yield from ((found["Key"], found["Size"]) for found in page.get("Contents", []))
+class Listed(NamedTuple):
+    """An object as a listing tells of it."""
+
+    key: str
+    tag: str
+    size: int
+
+
+def listing(client: "S3Client", bucket: str, prefix: str) -> Iterator[Listed]:
+    """List objects in order of key. Cost: one call for 1,000."""
+    for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        for found in page.get("Contents", []):
+            yield Listed(found["Key"], found["ETag"], found["Size"])

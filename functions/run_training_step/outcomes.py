@@ -16,6 +16,10 @@ def outcome(step: str, root: Path, *, shard_count: int) -> Json:
     answer: Json = {"step": step}
     if step == "prepare":
         answer["shards"] = list(range(shard_count))
+    elif step == "soundness":
+        soundness = _read(root / "processing" / "input" / "dataset" / "soundness.json")
+        answer |= {"train": soundness["train"], "reasons": soundness["reasons"]}
+        count(Metric.NIGHTS_STOPPED, int(not soundness["train"]))
     elif step == "gate":
         report = _read(root / "processing" / "input" / "report" / "report.json")
         count(Metric.MODEL_NDCG, report["evaluation"]["methods"]["model"]["ndcg"]["10"])

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Settings:
-    """The lake, the bucket of runs and models, and the table to publish into."""
+    """The lake, the bucket of runs and models, the table to publish into, and which code this is."""
 
     lake_bucket: str
     model_bucket: str
     table_name: str
+    code_version: str

@@ -77,6 +77,24 @@ class Alarms(Construct):
         description = "The gate refused a model: the one in service stays. See the verdict of the run."
         self._alarm("ModelRefused", refused, _ABOVE, 0, description)
 
+    def model_rolled_back(self) -> None:
+        """Watch for models that an alarm put back in service."""
+        undone = counted(Metric.MODELS_ROLLED_BACK, service="roll_back_model", period=_FIVE_MINUTES)
+        description = (
+            "CTR fell soon after a publish, and the model before is in service again. See what is wrong with "
+            "the one that was undone before training publishes the next."
+        )
+        self._alarm("ModelRolledBack", undone, _ABOVE, 0, description)
+
+    def night_stopped(self) -> None:
+        """Watch for nights whose data is not fit to train on."""
+        stopped = counted(Metric.NIGHTS_STOPPED, service="run_training_step", period=_FIVE_MINUTES)
+        description = (
+            "The night's data did not stand its checks: the model in service stays. See the run's "
+            "dataset/soundness.html; mend the source, or run again and accept the check by name."
+        )
+        self._alarm("NightStopped", stopped, _ABOVE, 0, description)
+
     def model_stale(self) -> None:
         """Watch for days on which nothing was published; rings from deployment to the first publish."""
         published = counted(Metric.LISTS_PUBLISHED, service="run_training_step", period=_DAY)

@@ -38,7 +38,7 @@ class JobRoles(Construct):
         self._publishing = self._role("Publishing")
         grant_listing(lake, self._preparing, prefix="events/")
         grant_objects(lake, "events/", self._preparing, "GetObject")
-        grant_objects(models, "models/", self._publishing, "PutObject")
+        grant_objects(models, "models/", self._publishing, "GetObject", "PutObject")
         grant_items(table, self._publishing, "BatchGetItem", "PutItem")
 
     @property

@@ -17,7 +17,13 @@ _TRANSIENT: Final = (
     "Lambda.TooManyRequestsException",
 )
 OF_RUN: Final = {name: sfn.JsonPath.string_at(f"$.{name}") for name in ("run_id", "now")}
-HYPERPARAMETERS: Final = {"hyperparameters": sfn.JsonPath.object_at("$.hyperparameters")}
+MORE: Final[Mapping[str, Mapping[str, object]]] = {
+    "prepare": {name: sfn.JsonPath.string_at(f"$.{name}") for name in ("split", "accept")},
+    "train": {"hyperparameters": sfn.JsonPath.object_at("$.hyperparameters")},
+}
+"""Step -> what it is told of the execution's input beside run and time."""
+ANSWERS: Final = frozenset({"prepare", "soundness", "gate"})
+"""Steps whose answer is kept under their name."""
 
 
 class LambdaSteps:
@@ -35,9 +41,8 @@ class LambdaSteps:
         self._shard_count = shard_count
 
     def step(self, name: str) -> tasks.LambdaInvoke:
-        """Return a step's state; what *prepare* and *gate* answer is kept under their names."""
-        payload = OF_RUN | HYPERPARAMETERS if name == "train" else OF_RUN
-        return self.invoke(name, payload, f"$.{name}" if name in ("prepare", "gate") else None)
+        """Return a step's state."""
+        return self.invoke(name, {**OF_RUN, **MORE.get(name, {})}, f"$.{name}" if name in ANSWERS else None)
 
     def rank(self) -> sfn.DistributedMap:
         """Return the state that ranks every shard."""

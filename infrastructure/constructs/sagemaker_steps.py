@@ -13,6 +13,7 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
+from infrastructure.constructs.code_version import code_version
 from infrastructure.constructs.job_roles import JobRoles, allow_jobs
 from infrastructure.constructs.lambda_steps import OF_RUN, LambdaSteps
 from infrastructure.fields import SageMakerEngine
@@ -30,7 +31,7 @@ _CHANNELS: Final[Mapping[str, tuple[Sequence[str], Sequence[str]]]] = {
     "evaluate": (["dataset", "model", "champion"], ["report"]),
     "rank": (["users", "model"], ["lists"]),
     "share": (["dataset", "model"], ["lists"]),
-    "publish": (["model", "lists"], ["published"]),
+    "publish": (["model", "lists", "report"], ["published"]),
 }
 """What the processing jobs read and write."""
 
@@ -80,7 +81,7 @@ class SageMakerSteps:
 
     def step(self, name: str) -> sfn.TaskStateBase | sfn.CustomState:
         """Return a step's state."""
-        if name == "champion":
+        if name in ("champion", "soundness"):
             return self._lambdas.step(name)
         if name in ("gate", "announce"):
             payload = OF_RUN | {"model": sfn.JsonPath.string_at(_THE_MODEL)}
@@ -123,7 +124,11 @@ class SageMakerSteps:
 
     def _options(self, name: str) -> Sequence[str]:
         if name == "prepare":
-            return [f"'--shard-count', '{self._shard_count}'"]
+            return [
+                f"'--shard-count', '{self._shard_count}'",
+                "'--split', $.split",
+                "'--accept', $.accept",
+            ]
         if name == "publish":
             bucket = self._around.models.bucket_name
             return [f"'--table', '{self._around.table_name}'", f"'--model-bucket', '{bucket}'"]
@@ -131,6 +136,7 @@ class SageMakerSteps:
 
     def _training(self) -> sfn.CustomState:
         engine = self._engine
+        version = f"'--version', $.run_id, '--code-version', '{code_version()}'"
         wait = {"MaxWaitTimeInSeconds": _SPOT_WAIT.to_seconds()} if engine.spot else {}
         parameters = {
             "TrainingJobName.$": self._name("train"),
@@ -139,7 +145,7 @@ class SageMakerSteps:
                 "TrainingImage": self._around.image,
                 "TrainingInputMode": "File",
                 "ContainerEntrypoint": ["python", "-m", "training.jobs"],
-                "ContainerArguments.$": f"States.Array('train', {_NOW}, '--version', $.run_id)",
+                "ContainerArguments.$": f"States.Array('train', {_NOW}, {version})",
             },
             "HyperParameters.$": "$.hyperparameters",
             "InputDataConfig": [

@@ -15,6 +15,8 @@ from infrastructure.suppressions import acknowledge_workflow
 _RUN: Final = {
     "run_id": "{% $exists($states.input.run_id) ? $states.input.run_id : $states.context.Execution.Name %}",
     "now": "{% $exists($states.input.now) ? $states.input.now : $states.context.Execution.StartTime %}",
+    "split": "{% $exists($states.input.split) ? $states.input.split : 'auto' %}",
+    "accept": "{% $exists($states.input.accept) ? $join($states.input.accept, ',') : 'none' %}",
 }
 State = sfn.TaskStateBase | sfn.CustomState | sfn.DistributedMap
 
@@ -53,8 +55,10 @@ class Steps(Protocol):
 class TrainingWorkflow(sfn.StateMachine):
     """A state machine whose states are the steps of an engine.
 
-    Its input is `{}` or any of `{"run_id": …, "now": RFC 3339, "hyperparameters": {…}}`. A model that the
-    gate refuses is neither ranked nor published: the run ends well, and an alarm tells.
+    Its input is `{}` or any of `{"run_id": …, "now": RFC 3339, "hyperparameters": {…}, "split": "auto",
+    "accept": [data check, …]}`. A night whose data fails its checks, but for those accepted by name, is not
+    trained on, and a model that the gate refuses is neither ranked nor published: the run ends well, and an
+    alarm tells.
     """
 
     def __init__(
@@ -97,14 +101,16 @@ class _Shape:
         verdict = sfn.Choice(self._scope, "passed?")
         verdict.when(sfn.Condition.boolean_equals("$.gate.publish", True), self._published())
         verdict.otherwise(sfn.Succeed(self._scope, "refused"))
+        trained = step("train").next(step("evaluate")).next(step("gate")).next(verdict)
+        sound = sfn.Choice(self._scope, "sound?")
+        sound.when(sfn.Condition.boolean_equals("$.soundness.train", True), trained)
+        sound.otherwise(sfn.Succeed(self._scope, "stopped"))
         return (
             sfn.Chain.start(sfn.Pass.jsonata(self._scope, "begin", outputs=begin))
             .next(step("champion"))
             .next(step("prepare"))
-            .next(step("train"))
-            .next(step("evaluate"))
-            .next(step("gate"))
-            .next(verdict)
+            .next(step("soundness"))
+            .next(sound)
         )
 
     def _published(self) -> sfn.Chain:

@@ -18,6 +18,9 @@ from infrastructure.suppressions import acknowledge
 REFRESH_TIMEOUT: Final = Duration.minutes(1)
 """How long `refresh_recommendations` may take; the queue hides a message for a multiple of it."""
 
+SNAPSHOTS_LIVE: Final = Duration.days(14)
+"""The stream keeps records for 7 days at most: so late may an object come, and void the snapshots since."""
+
 
 class DataStack(AttuneStack):
     """All state; the other stacks hold none."""
@@ -69,6 +72,7 @@ class DataStack(AttuneStack):
     def _models(self) -> PrivateBucket:
         bucket = PrivateBucket(self, "Models", key=self.key, removal_policy=self._removal)
         bucket.add_lifecycle_rule(prefix="runs/", expiration=Duration.days(30))
+        bucket.add_lifecycle_rule(prefix="snapshots/", expiration=SNAPSHOTS_LIVE)
         return bucket
 
     def _stream(self) -> kinesis.Stream:

@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from typing import Final
 
 from aws_cdk import CfnOutput, Duration
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infrastructure.constructs.alarms import Alarms
+from infrastructure.constructs.automatic_rollback import AutomaticRollback
 from infrastructure.constructs.metrics import defined_variants
 from infrastructure.constructs.operations_dashboard import OperationsDashboard
 from infrastructure.fields import Environment
@@ -25,7 +27,7 @@ _ARCHIVE_BEHIND: Final = Duration.minutes(5)
 
 
 class ObservabilityStack(AttuneStack):
-    """Watches the other stacks and changes none of them."""
+    """Watches the other stacks; where the environment says so, an alarm puts the model before in service."""
 
     def __init__(
         self,
@@ -39,6 +41,7 @@ class ObservabilityStack(AttuneStack):
         training: TrainingStack,
     ) -> None:
         super().__init__(scope, part, environment=environment)
+        self._data = data
         self._ingestion = ingestion
         self._serving = serving
         self._training = training
@@ -79,6 +82,7 @@ class ObservabilityStack(AttuneStack):
         for name, queue in self._dead_letters.items():
             alarms.dead_letters(name, queue)
         alarms.training_failed(self._training.workflow)
+        alarms.night_stopped()
         alarms.model_refused()
         if self.settings.training.nightly:
             alarms.model_stale()
@@ -87,10 +91,25 @@ class ObservabilityStack(AttuneStack):
             alarms.click_rate(series, self.settings.click_rate_alarm, notify=not capabilities.composite_alarm)
             for series in defined_variants()
         ]
+        suspects: list[cloudwatch.IAlarm] = [*click_rates]
         if capabilities.composite_alarm:
-            alarms.click_rate_alone(click_rates, outages)
+            suspects = [alarms.click_rate_alone(click_rates, outages)]
+        if self.settings.training.rollback_hours is not None:
+            self._roll_back_on(suspects, alarms, self.settings.training.rollback_hours)
         if capabilities.anomaly_detection:
             alarms.unusual_traffic()
+
+    def _roll_back_on(self, suspects: list[cloudwatch.IAlarm], alarms: Alarms, hours: int) -> None:
+        rollback = AutomaticRollback(
+            self,
+            "AutomaticRollback",
+            hours=hours,
+            alarms=suspects,
+            table=self._data.table,
+            environment=self.settings,
+        )
+        alarms.model_rolled_back()
+        alarms.dead_letters("RollbackFailed", rollback.failed)
 
 
 def _dead_letters(

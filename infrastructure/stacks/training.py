@@ -7,6 +7,7 @@ from aws_cdk import aws_scheduler as scheduler
 from aws_cdk.aws_scheduler_targets import StepFunctionsStartExecution
 from constructs import Construct
 
+from infrastructure.constructs.code_version import code_version
 from infrastructure.constructs.grants import grant_items, grant_listing, grant_objects
 from infrastructure.constructs.job_image import JobImage
 from infrastructure.constructs.job_roles import JobRoles
@@ -64,6 +65,7 @@ class TrainingStack(AttuneStack):
                 "LAKE_BUCKET": data.lake.bucket_name,
                 "MODEL_BUCKET": data.models.bucket_name,
                 "TABLE_NAME": data.table.table_name,
+                "CODE_VERSION": code_version(),
             },
             memory_mb=size.memory_mb,
             timeout=Duration.minutes(15),

@@ -73,6 +73,13 @@ class TableContract:
         assert snapshot.active == ActiveModel(version="v1", previous="v0", published_at=5)
         assert snapshot.unavailable == frozenset()
 
+    def test_a_switch_on_condition_yields_to_another_publish(self, table) -> None:
+        table.activate(ActiveModel("v1", None, 5))
+        table.activate(ActiveModel("v0", "v1", 6, rolled_back=True), instead_of="v1")
+        with pytest.raises(Conflict):
+            table.activate(ActiveModel("v2", "v1", 7), instead_of="v1")
+        assert table.read([keys.ACTIVE_MODEL]).active == ActiveModel("v0", "v1", 6, rolled_back=True)
+
     def test_an_older_list_never_replaces_a_fresher_one(self, table) -> None:
         def write(revision: int, item: str) -> bool:
             row: RecommendationList = listed(item, revision=revision)

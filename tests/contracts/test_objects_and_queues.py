@@ -41,6 +41,7 @@ def test_an_object_is_overwritten_unless_asked_not_to(lake) -> None:
     assert lake.put("k", b"two")
     assert not lake.put("k", b"three", overwrite=False)
     assert lake.put("other", b"four", overwrite=False)
+    assert (lake.get("k"), lake.get("absent")) == (b"two", None)
 
 
 @pytest.mark.parametrize("kind", ["memory", "s3"])

@@ -74,6 +74,7 @@ def platform(monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
             "LAKE_BUCKET": "lake",
             "QUARANTINE_BUCKET": "lake",
             "MODEL_BUCKET": "models",
+            "CODE_VERSION": "0.1.0+test",
             "REFRESH_QUEUE_URL": url,
             "USER_KEY_SECRET_ARN": arns["user-key"],
             "TOKEN_SECRET_ARN": arns["token"],

@@ -2,10 +2,12 @@
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -24,10 +26,12 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def two_hosts() -> list[str]:
-    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
-    hosts = [f"127.0.0.1:{listener.getsockname()[1]}" for listener in listeners]
-    for listener in listeners:
-        listener.close()
+    """Free ports below those that the system hands out to whoever connects meanwhile."""
+    hosts: list[str] = []
+    while len(hosts) < 2:
+        port = random.randrange(15_000, 30_000)  # noqa: S311 - any will do
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            hosts.append(f"127.0.0.1:{port}")
     return hosts
 
 
@@ -118,8 +122,10 @@ def test_a_host_that_leaves_in_order_does_not_hold_the_other_for_ever(dataset: P
 
 
 def _wait_until_both_train(process: subprocess.Popen) -> None:
+    told = []
     for line in process.stdout or []:
+        told.append(line)
         if "total number of machines: 2" in line:
             time.sleep(0.2)
             return
-    raise AssertionError("the hosts never met")
+    raise AssertionError(f"the hosts never met: {told}")

@@ -11,6 +11,7 @@ import pytest
 
 from container import END, write_shop_lake
 from contracts.conftest import TABLE
+from factories import lambda_of
 from functions.run_training_step.handler import handler
 from functions.run_training_step.preflight import DatasetTooLargeError
 from personalization.adapters.dynamodb import DynamoListStore
@@ -23,14 +24,6 @@ pytestmark = pytest.mark.xdist_group("containers")
 Objects = dict[str, bytes]
 
 
-def lambda_of(memory_mb: int = 3008, minutes: float = 15) -> SimpleNamespace:
-    return SimpleNamespace(
-        function_name="run_training_step",
-        memory_limit_in_mb=memory_mb,
-        get_remaining_time_in_millis=lambda: int(minutes * 60_000),
-    )
-
-
 def step(name: str, run_id: str, context: SimpleNamespace | None = None, **more: Any) -> Mapping[str, Any]:
     event = {"step": name, "run_id": run_id, "now": END.isoformat(), "shard_count": 2, **more}
     return handler(event, context or lambda_of())
@@ -39,6 +32,7 @@ def step(name: str, run_id: str, context: SimpleNamespace | None = None, **more:
 def run_night(run_id: str) -> Mapping[str, Any]:
     step("champion", run_id)
     shards = step("prepare", run_id)["shards"]
+    assert step("soundness", run_id).keys() == {"step", "train", "reasons"}
     step("train", run_id, hyperparameters={"trees": 8})
     step("evaluate", run_id)
     verdict = step("gate", run_id)

@@ -19,12 +19,14 @@ ALARMS = {
     "RefreshDeadLetters",
     "ServerErrors",
     "ModelRefused",
+    "NightStopped",
     "TrainingFailed",
     "TrainingStartsMissed",
     "TrainingTimedOut",
     "UpdateProfilesBehind",
 }
 ALARMS_ON_NIGHTLY_TRAINING = {"ModelStale"}
+ALARMS_ON_AUTOMATIC_ROLLBACK = {"ModelRolledBack", "RollbackFailed"}
 
 
 def alarms(assembly: Assembly) -> dict[str, Resource]:
@@ -43,7 +45,8 @@ def test_what_on_call_must_know_has_an_alarm(assembly: Assembly) -> None:
     environment = assembly.environment
     unusual = {"UnusualTraffic"} if environment.capabilities.anomaly_detection else set()
     nightly = ALARMS_ON_NIGHTLY_TRAINING if environment.training.nightly else set()
-    assert alarms(assembly).keys() == ALARMS | unusual | nightly
+    undone = ALARMS_ON_AUTOMATIC_ROLLBACK if environment.training.rollback_hours else set()
+    assert alarms(assembly).keys() == ALARMS | unusual | nightly | undone
 
 
 def test_every_alarm_tells_the_topic_when_it_begins_and_ends(assembly: Assembly) -> None:

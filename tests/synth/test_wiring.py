@@ -2,8 +2,10 @@
 
 import dataclasses
 import importlib
+import re
 from pathlib import Path
 
+from infrastructure.constructs.code_version import code_version
 from infrastructure.constructs.layer_build import ROOT
 from tests.synth.assembly import Assembly
 from tests.synth.test_workflow import on_sagemaker
@@ -63,6 +65,13 @@ ALLOWED = {
         ("s3:GetObject", "models/models/*"),
     },
     "build_image": {("codebuild:BatchGetBuilds", "build"), ("codebuild:StartBuild", "build")},
+    "roll_back_model": {
+        ("dynamodb:BatchGetItem", "table"),
+        ("dynamodb:PutItem", "table"),
+        ("sqs:GetQueueAttributes", "rollback failures"),
+        ("sqs:GetQueueUrl", "rollback failures"),
+        ("sqs:SendMessage", "rollback failures"),
+    },
     "run_training_step": {
         ("s3:ListBucket", "lake"),
         ("s3:GetObject", "lake/events/*"),
@@ -87,7 +96,9 @@ LAYERS = {
 
 
 def test_every_folder_of_functions_is_deployed(assembly: Assembly) -> None:
+    training = assembly.environment.training
     unused = set() if on_sagemaker(assembly) else {"build_image"}
+    unused |= {"roll_back_model"} if training.rollback_hours is None else set()
     assert assembly.lambdas.keys() == FUNCTIONS - unused
 
 
@@ -130,6 +141,12 @@ def test_listing_the_lake_is_allowed_for_events_only(assembly: Assembly) -> None
     assert conditions == [{"StringLike": {"s3:prefix": "events/*"}}]
 
 
+def test_models_are_trained_by_code_that_is_named(assembly: Assembly) -> None:
+    named = assembly.lambdas["run_training_step"].variables["CODE_VERSION"]
+    assert re.fullmatch(r"\d+\.\d+\.\d+\+[0-9a-f]{12}", named)
+    assert named == code_version()
+
+
 def test_no_role_has_a_policy_that_aws_manages(assembly: Assembly) -> None:
     assert not [role for role in assembly.of_type("AWS::IAM::Role") if "ManagedPolicyArns" in role.properties]
 
@@ -151,8 +168,24 @@ def test_every_asynchronous_source_has_a_failure_destination(assembly: Assembly)
     )
     (schedule,) = assembly.of_type("AWS::Scheduler::Schedule")
     assert schedule.properties["Target"]["DeadLetterConfig"]["Arn"]
-    for kind in ("AWS::Events::Rule", "AWS::SNS::Subscription", "AWS::S3::BucketNotification"):
+    for kind in ("AWS::SNS::Subscription", "AWS::S3::BucketNotification"):
         assert not assembly.of_type(kind)
+
+
+def test_an_alarm_rolls_back_only_where_the_environment_says_so(assembly: Assembly) -> None:
+    hours = assembly.environment.training.rollback_hours
+    rules = assembly.of_type("AWS::Events::Rule")
+    assert bool(rules) is (hours is not None)
+    for rule in rules:
+        pattern = rule.properties["EventPattern"]
+        assert pattern["detail"] == {"state": {"value": ["ALARM"]}}
+        assert "ClickRateAlone" in str(pattern["resources"])
+        (target,) = rule.properties["Targets"]
+        assert "AutomaticRollbackFailed" in str(target["DeadLetterConfig"]["Arn"])
+        assert assembly.lambdas["roll_back_model"].variables["ROLLBACK_HOURS"] == str(hours)
+        (failures,) = assembly.of_type("AWS::Lambda::EventInvokeConfig")
+        destination = failures.properties["DestinationConfig"]["OnFailure"]["Destination"]
+        assert "AutomaticRollbackFailed" in str(destination)
 
 
 def test_an_asset_holds_its_own_function_and_nothing_of_its_neighbours(local: Assembly) -> None:

@@ -37,7 +37,8 @@ def definition(assembly: Assembly) -> dict[str, Any]:
 
 def test_the_steps_run_in_order_whatever_the_engine(definition: dict[str, Any]) -> None:
     order = list(_order(definition, definition["StartAt"]))
-    assert order == ["begin", "champion", "prepare", "train", "evaluate", "gate", "passed?"]
+    assert order == ["begin", "champion", "prepare", "soundness", "sound?"]
+    assert list(_order(definition, "train")) == ["train", "evaluate", "gate", "passed?"]
     branches = [branch["StartAt"] for branch in definition["States"]["lists"]["Branches"]]
     assert branches == ["rank", "share"]
 
@@ -53,6 +54,12 @@ def test_only_a_model_that_passed_the_gate_is_ranked_and_published(definition: d
     choice = definition["States"]["passed?"]
     (rule,) = choice["Choices"]
     assert rule == {"Variable": "$.gate.publish", "BooleanEquals": True, "Next": "lists"}
+    assert definition["States"][choice["Default"]]["Type"] == "Succeed"
+
+
+def test_only_sound_data_is_trained_on(definition: dict[str, Any]) -> None:
+    choice = definition["States"]["sound?"]
+    assert choice["Choices"] == [{"Variable": "$.soundness.train", "BooleanEquals": True, "Next": "train"}]
     assert definition["States"][choice["Default"]]["Type"] == "Succeed"
 
 

@@ -6,10 +6,15 @@ import numpy as np
 import pytest
 
 from factories import NOW, listed
+from functions.roll_back_model import handler as roll_back_model
+from functions.roll_back_model.dependencies import Dependencies
 from personalization import keys
 from personalization.adapters.memory import MemoryTable
-from personalization.errors import ModelError
+from personalization.errors import Conflict, ModelError
 from personalization.ports import ActiveModel
+from personalization.profiles import at_seconds
+from personalization.rollback import roll_back, roll_back_on_alarm
+from training.drift import Drift
 from training.evaluation import (
     CHAMPION,
     COVISITATION,
@@ -21,7 +26,6 @@ from training.evaluation import (
     compare,
 )
 from training.gate import DataFacts, Verdict, judge
-from training.rollback import roll_back
 
 DATA = DataFacts(events=10_000, last_at=NOW - timedelta(hours=2))
 
@@ -99,6 +103,81 @@ def test_a_version_without_lists_is_not_activated() -> None:
         roll_back(table, version=None, now=NOW)
     assert table.active is not None
     assert table.active.version == "v2"
+
+
+WITHIN = timedelta(hours=24)
+
+
+def alarmed(table: MemoryTable, hours: float) -> str:
+    return roll_back_on_alarm(table, now=NOW + timedelta(hours=hours), within=WITHIN).version
+
+
+def published(*versions: str) -> MemoryTable:
+    table = serving(*versions)
+    table.activate(ActiveModel("v2", "v1", at_seconds(NOW)))
+    return table
+
+
+def test_an_alarm_soon_after_a_publish_undoes_it_once() -> None:
+    table = published("v1", "v2")
+    assert alarmed(table, 3) == "v1"
+    with pytest.raises(ModelError, match="put back in service already"):
+        alarmed(table, 4)
+    table.activate(ActiveModel("v3", "v1", at_seconds(NOW + timedelta(hours=9))))
+    assert alarmed(table, 10) == "v1"
+
+
+def test_an_alarm_long_after_a_publish_changes_nothing() -> None:
+    table = published("v1", "v2")
+    with pytest.raises(ModelError, match="more than 24 hours in service"):
+        alarmed(table, 25)
+    assert table.active is not None
+    assert table.active.version == "v2"
+
+
+def test_an_alarm_never_activates_a_version_without_lists() -> None:
+    with pytest.raises(ModelError, match="have expired"):
+        alarmed(published("v2"), 3)
+    with pytest.raises(ModelError, match="no model is in service"):
+        alarmed(MemoryTable(), 3)
+
+
+def test_a_publish_between_reading_and_rolling_back_wins() -> None:
+    class Overtaken(MemoryTable):
+        def read(self, keys_wanted):
+            found = super().read(keys_wanted)
+            self.active = ActiveModel("v3", "v2", at_seconds(NOW))
+            return found
+
+    table = Overtaken(lists=published("v1", "v2").lists)
+    table.active = ActiveModel("v2", "v1", at_seconds(NOW))
+    with pytest.raises(Conflict):
+        alarmed(table, 1)
+    assert table.active.version == "v3"
+
+
+def test_the_function_says_whether_it_rolled_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = published("v1", "v2")
+    monkeypatch.setattr(roll_back_model, "dependencies", lambda: Dependencies(table, WITHIN))
+    monkeypatch.setattr(roll_back_model, "now", lambda: NOW + timedelta(hours=1))
+    ringing = {"detail": {"alarmName": "ClickRateAlone"}}
+    assert roll_back_model.handler(ringing, None) == {"rolled_back": True, "version": "v1"}
+    assert not roll_back_model.handler(ringing, None)["rolled_back"]
+
+
+def drifted(low: float, psi: float = 0.4) -> Verdict:
+    moved = Drift(psi=psi, limit=0.25, expected=1_000, actual=1_000, moved="tenth 1 by popularity")
+    scores = {name: Scores(ndcg={10: 0.1}, hit_rate={}, mrr={}) for name in (MODEL, CHAMPION)}
+    gained = {CHAMPION: Difference(low + 0.002, low, low + 0.004)}
+    evaluation = Evaluation(users=500, methods=scores, differences=gained, recall_by_source={}, drift=moved)
+    return judge(evaluation, DATA, champion=DATA, now=NOW)
+
+
+def test_a_model_that_shows_quite_other_items_must_be_better_for_it() -> None:
+    assert drifted(0.001).publish
+    assert drifted(-0.001, psi=0.2).publish
+    (reason,) = drifted(-0.001).reasons
+    assert "PSI 0.400, drifted" in reason
 
 
 def test_without_a_previous_model_there_is_no_way_back() -> None:

@@ -195,6 +195,16 @@ def test_the_gate_lets_a_good_model_pass_and_holds_it_against_the_one_in_service
     assert evaluate.main(now) == 0
 
 
+def test_a_nights_report_tells_of_its_data(root: Path) -> None:
+    report = json.loads((root / "processing/output/report/report.json").read_bytes())
+    checks = {check["name"] for check in report["data"]["checks"]}
+    assert checks >= {"freshness", "schema", "volume", "duplicates", "popularity", "category mix", "hour mix"}
+    assert report["calibration"] == []
+    page = (root / "processing/output/report/report.html").read_text()
+    assert "The night&#x27;s data" in page or "The night's data" in page
+    assert "Expected and observed clicks" in page
+
+
 def test_the_gate_refuses_old_data(root: Path) -> None:
     late = (END + timedelta(days=30)).isoformat()
     assert gate.main(["--root", str(root), "--now", late]) == 0
@@ -253,6 +263,17 @@ def test_publishing_writes_files_and_lists_before_the_switch(tmp_path: Path) -> 
     assert table.active is not None
     assert (table.active.version, table.active.previous) == ("v2", "v1")
     assert json.loads(models.objects["models/v2/manifest.json"]) == ["tables/a.npy"]
+
+
+def test_a_published_version_never_changes(tmp_path: Path) -> None:
+    (tmp_path / METADATA_FILE).write_bytes(b"one")
+    models, table = MemoryArchive(), MemoryTable()
+    Publisher(models, table, NOW).publish(tmp_path, "v1", [], quality=b"good")
+    Publisher(models, table, NOW).publish(tmp_path, "v1", [], quality=b"good")
+    (tmp_path / METADATA_FILE).write_bytes(b"two")
+    with pytest.raises(ModelError, match=r"models/v1/metadata\.json is published already"):
+        Publisher(models, table, NOW).publish(tmp_path, "v1", [])
+    assert models.objects["models/v1/metadata.json"] == b"one"
 
 
 def test_publishing_never_replaces_a_fresher_list(tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import msgspec
 
 from training.audience import study
+from training.calibration import read_calibrations
+from training.data_checks import read_soundness
 from training.dataset import load_dataset
 from training.evaluation import evaluate, rankers_of
 from training.folders import parse_job
@@ -23,7 +25,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     evaluation = evaluate(dataset.log, knowledge, rankers)
     audience = study(dataset.log.acts, knowledge)
     folder = job.folders.output("report")
-    save_report(evaluation, audience, (model / TRAINING_FILE).read_bytes(), dataset, folder)
+    night = job.folders.input("dataset")
+    save_report(
+        evaluation,
+        audience,
+        (model / TRAINING_FILE).read_bytes(),
+        dataset,
+        folder,
+        soundness=read_soundness(night),
+        calibrations=read_calibrations(night),
+    )
     (folder / "held_out.json").write_bytes(msgspec.json.encode(dataset.held_out()))
     return 0
 

@@ -1,6 +1,7 @@
 """Model and lists -> model bucket and table, and the switch."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import boto3
 import msgspec
@@ -12,10 +13,12 @@ from personalization.ranking import read_metadata
 from training.folders import parse_job
 from training.lists import read_lists
 from training.publishing import Publisher
+from training.registry import quality_of
+from training.report import read_evaluation
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Read channels *model* and *lists*; write to table and bucket."""
+    """Read channels *model*, *lists* and, if there is one, *report*; write to table and bucket."""
     job = parse_job(argv, "publish", table={"required": True}, model_bucket={"required": True})
     model = job.folders.input("model")
     metadata = read_metadata(model)
@@ -26,9 +29,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         lists=DynamoListStore(boto3.client("dynamodb"), job.options.table),
         now=job.now,
     )
-    written = publisher.publish(model, metadata.version, read_lists(job.folders.input("lists")))
+    lists, quality = read_lists(job.folders.input("lists")), _quality(job.folders.input("report"))
+    written = publisher.publish(model, metadata.version, lists, quality)
     (job.folders.output("published") / "published.json").write_bytes(msgspec.json.encode({"lists": written}))
     return 0
+
+
+def _quality(report: Path) -> bytes | None:
+    found = (report / "report.json").exists()
+    return msgspec.json.encode(quality_of(read_evaluation(report))) if found else None
 
 
 if __name__ == "__main__":

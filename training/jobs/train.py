@@ -13,7 +13,12 @@ from training.split import Stage
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Read channel *dataset*, write the model folder; of several hosts, the first one writes."""
-    job = parse_job(argv, "train", version={"required": True, "help": "the model's version"})
+    job = parse_job(
+        argv,
+        "train",
+        version={"required": True, "help": "the model's version"},
+        code_version={"default": "unknown", "help": "of the code that trains it"},
+    )
     cluster = job.folders.cluster()
     dataset = load_dataset(job.folders.training_data("dataset"), [Stage.TRAIN, Stage.TEST])
     chosen = job.folders.hyperparameters()
@@ -28,7 +33,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     if cluster.leads:
         tables = dataset.tables(Stage.SERVE)
-        save_model(job.folders.model, trained, tables, dataset, version=job.options.version, now=job.now)
+        save_model(
+            job.folders.model,
+            trained,
+            tables,
+            dataset,
+            version=job.options.version,
+            now=job.now,
+            code_version=job.options.code_version,
+        )
     return 0
 
 

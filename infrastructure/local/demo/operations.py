@@ -1,10 +1,10 @@
-"""`make demo-operations`, the operator's show: a gated publish, refused models, a rollback."""
+"""`make demo-operations`, the operator's show: refused models, stopped and cheap nights, a rollback."""
 
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,6 +16,8 @@ from rich.table import Table
 from infrastructure.local import lifecycle
 from infrastructure.local.demo.client import ApiClient
 from infrastructure.local.demo.history import import_history
+from infrastructure.local.demo.logs import LiveEvent
+from infrastructure.local.demo.next_day import archive_day, midnight, setting
 from infrastructure.local.demo.shops import SyntheticShop
 from infrastructure.local.demo.training_run import TrainingRun, run_training
 from infrastructure.local.errors import LocalAwsError
@@ -23,6 +25,7 @@ from infrastructure.local.lifecycle import DEFAULT_PORT, LocalAws
 
 _PATIENCE_SECONDS: Final = 40.0
 _STALE: Final = timedelta(days=10)
+_MOMENT: Final = timedelta(seconds=1)
 _console: Final = Console(highlight=False, soft_wrap=True)
 
 
@@ -48,36 +51,59 @@ class Show:
 
     def run(self) -> bool:
         """Play every act; tell whether all went as announced."""
-        shop = SyntheticShop.open(self._work, datetime.now(UTC))
-        import_history(self._aws, shop.log.history, shop.items, self._work, ends_at=datetime.now(UTC))
+        now = datetime.now(UTC)
+        shop = SyntheticShop.open(self._work, now)
+        import_history(self._aws, shop.log.history, shop.items, self._work, ends_at=midnight(now) - _MOMENT)
         first = self._train("A first model passes the gate and is published")
         second = self._train("Another night, another model")
         good = first.verdict["publish"] and second.verdict["publish"]
         good &= self._in_service(second.run_id)
         careless = {"hyperparameters": {"trees": 1}}
         refused = self._train("A careless setting: a model of one tree", careless)
-        future = (datetime.now(UTC) + _STALE).isoformat()
-        dry = self._train("No events for ten days: the source has dried up", {"now": future})
-        good &= not refused.verdict["publish"] and not dry.verdict["publish"]
+        good &= not refused.verdict["publish"]
         good &= self._in_service(second.run_id)
-        self._roll_back()
+        self._operate("training.rollback")
         good &= self._in_service(first.run_id)
+        good &= self._nights(shop.log.live, now)
+        later = {"now": (now + _STALE).isoformat()}
+        dry = self._train("No events for days: the source has dried up", later)
+        good &= not dry.soundness["train"]
+        self._operate("training.models", "--bucket", self._aws.output("ModelBucketName"))
         _console.print("all as announced" if good else "[red]something went otherwise")
         return bool(good)
+
+    def _nights(self, live: Sequence[LiveEvent], now: datetime) -> bool:
+        """Run the two nights to come: the first reads the whole lake, the second its own day."""
+        three = timedelta(hours=3)
+        one = self._train("Tomorrow night: a snapshot is left", setting(midnight(now, days=1) + three))
+        objects = archive_day(self._aws, live, starts=midnight(now, days=1))
+        two = self._train("The night after: only its day is read", setting(midnight(now, days=2) + three))
+        table = Table("night", "began with the snapshot of", "objects of the lake", "bytes of the lake")
+        for name, run in (("tomorrow", one), ("the one after", two)):
+            fetched = run.fetched
+            row = (str(fetched["through"] or "none"), f"{fetched['objects']:,}", f"{fetched['bytes']:,}")
+            table.add_row(name, *row)
+        _console.print(table)
+        snapshot = str(midnight(now).date())
+        sound = one.soundness["train"] and two.soundness["train"]
+        return bool(sound and two.fetched["through"] == snapshot and two.fetched["objects"] == objects)
 
     def _train(self, title: str, settings: Mapping[str, object] | None = None) -> TrainingRun:
         with _console.status(title):
             run = run_training(self._aws, lambda _: None, settings=settings)
         verdict = "[green]published" if run.verdict["publish"] else "[yellow]refused"
-        table = Table("check", "", "what the gate saw", title=f"{title}: {verdict}")
-        for check in run.verdict["checks"]:
+        if not run.soundness["train"]:
+            verdict = "[yellow]stopped by its data"
+        checks = run.verdict["checks"] if run.soundness["train"] else run.soundness["checks"]
+        table = Table("check", "", "what was seen", title=f"{title}: {verdict}")
+        for check in checks:
             table.add_row(check["name"], "[green]yes" if check["passed"] else "[red]no", check["detail"])
         _console.print(table)
         return run
 
-    def _roll_back(self) -> None:
-        """Roll back as an operator would: with the project's own command."""
-        command = [sys.executable, "-m", "training.rollback", "--table", self._aws.output("TableName")]
+    def _operate(self, module: str, *options: str) -> None:
+        """Do what an operator would: run one of the project's own commands."""
+        command = [sys.executable, "-m", module, "--table", self._aws.output("TableName"), *options]
         subprocess.run(command, check=True, env=os.environ | self._aws.environment)
 
     def _in_service(self, version: str) -> bool:

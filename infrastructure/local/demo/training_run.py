@@ -20,12 +20,18 @@ class TrainingError(RuntimeError):
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """What a run left: its evaluation's report, the held-out item of each user key, the gate's verdict."""
+    """What a run left: its evaluation's report, the held-out item of each user key, the gate's verdict.
+
+    A run whose data did not stand its checks has neither. `soundness` is what those checks said, `fetched`
+    what was read of the lake.
+    """
 
     run_id: str
     report: Json
     held_out: Mapping[str, str]
     verdict: Json
+    soundness: Json
+    fetched: Json
 
 
 def run_training(
@@ -56,7 +62,7 @@ def run_training(
                 report(state)
         status = client.describe_execution(executionArn=arn)
         if status["status"] == "SUCCEEDED":
-            return _result(aws, status["name"])
+            return _result(aws, status["name"], json.loads(status["output"])["prepared"])
         if status["status"] != "RUNNING":
             raise TrainingError(f"{status['status']}: {status.get('error')}: {status.get('cause')}")
         time.sleep(_POLL_SECONDS)
@@ -70,7 +76,7 @@ def _entered(client: Any, arn: str) -> list[str]:
     ]
 
 
-def _result(aws: LocalAws, run_id: str) -> TrainingRun:
+def _result(aws: LocalAws, run_id: str, prepared: Json) -> TrainingRun:
     client, bucket = aws.client("s3"), aws.output("ModelBucketName")
 
     def read(channel: str, name: str) -> Json:
@@ -78,9 +84,14 @@ def _result(aws: LocalAws, run_id: str) -> TrainingRun:
         content: Json = json.loads(body.read())
         return content
 
+    soundness, fetched = read("dataset", "soundness.json"), prepared["fetched"]
+    if not soundness["train"]:
+        return TrainingRun(run_id, {}, {}, {"publish": False, "checks": []}, soundness, fetched)
     return TrainingRun(
         run_id,
         read("report", "report.json"),
         read("report", "held_out.json"),
         read("verdict", "verdict.json"),
+        soundness,
+        fetched,
     )

@@ -22,7 +22,11 @@ from personalization.profiles import Facts, segment_of
 POPULAR: Final = "popular"
 TRENDING: Final = "trending"
 MANIFEST: Final = "manifest.json"
-"""Names the files of a published model; written last."""
+"""Names the files of a published model, or of a snapshot; written last."""
+MODELS: Final = "models/"
+EVENTS: Final = "events/"
+SNAPSHOTS: Final = "snapshots/"
+"""What a night of training leaves for the next, by day."""
 
 
 class Key(NamedTuple):
@@ -116,4 +120,4 @@ def run_prefix(run_id: str, channel: str) -> str:
 
 def model_prefix(version: str) -> str:
     """Prefix of a published model."""
-    return f"models/{version}/"
+    return f"{MODELS}{version}/"

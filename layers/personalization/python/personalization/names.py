@@ -45,6 +45,11 @@ class Metric(StrEnum):
     """Lists written by a publish (`run_training_step`)."""
     MODELS_REFUSED = "ModelsRefused"
     """Models that the gate did not let through; the one in service stays (`run_training_step`)."""
+    MODELS_ROLLED_BACK = "ModelsRolledBack"
+    """Models that an alarm put back in service (`roll_back_model`)."""
+    NIGHTS_STOPPED = "NightsStopped"
+    """Nights whose data did not stand the checks before training; the model in service stays
+    (`run_training_step`)."""
     MODEL_NDCG = "ModelNdcgAt10"
     """Held-out NDCG@10 of the model that was just evaluated, no unit (`run_training_step`)."""
 

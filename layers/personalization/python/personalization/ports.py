@@ -47,11 +47,20 @@ class ItemChange:
 
 @dataclass(frozen=True, slots=True)
 class ActiveModel:
-    """The model in service and the one before it."""
+    """The model in service and the one before it.
+
+    Attributes
+    ----------
+    published_at
+        Seconds since 1970 of the switch to it.
+    rolled_back
+        Whether it was put back in service, rather than published.
+    """
 
     version: str
     previous: str | None
     published_at: int
+    rolled_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +149,14 @@ class ListStore(Protocol):
         """
         ...
 
-    def activate(self, model: ActiveModel) -> None:
-        """Switch the model in service: one write."""
+    def activate(self, model: ActiveModel, *, instead_of: str | None = None) -> None:
+        """Switch the model in service: one write, if `instead_of` is the version in service or left out.
+
+        Raises
+        ------
+        Conflict
+            Another version is in service by now.
+        """
         ...
 
 
@@ -166,4 +181,12 @@ class Archive(Protocol):
 
     def put(self, key: str, body: bytes, *, overwrite: bool = True) -> bool:
         """Write one object; with `overwrite` off, return False if the key is taken."""
+        ...
+
+
+class ModelStore(Archive, Protocol):
+    """Published models, which are read as well."""
+
+    def get(self, key: str) -> bytes | None:
+        """Read one object; None if there is none."""
         ...

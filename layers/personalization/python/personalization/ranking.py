@@ -61,6 +61,7 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
     data_from: datetime | None
     data_to: datetime | None
     parameters: dict[str, int | float | str]
+    code_version: str = "unknown"
 
 
 def read_metadata(folder: Path) -> Metadata | None:

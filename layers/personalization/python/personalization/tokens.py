@@ -52,6 +52,10 @@ class Receipt(Struct, frozen=True, array_like=True):
         """Whether the item was among those shown."""
         return item_hash(item_id) in self.item_hashes
 
+    def place_of(self, item_id: str) -> int | None:
+        """Return the item's place in the whole list, from 0; None if it was not among those shown."""
+        return self.offset + self.item_hashes.index(item_hash(item_id)) if self.covers(item_id) else None
+
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Receipt)
@@ -93,22 +97,47 @@ def verify(secret: bytes, token: str, *, user_key: str, now: datetime) -> Receip
     InvalidToken
         `malformed_token`, `forged_token`, `expired_token` or `borrowed_token` (another user's).
     """
+    body, signature = _opened(token)
+    if not hmac.compare_digest(signature, _sign(secret, body)):
+        raise InvalidToken("forged_token", "recommendation_id has a wrong signature")
+    receipt = _decoded(body)
+    if at_seconds(now) - receipt.issued_at > TOKEN_LIFETIME.total_seconds():
+        raise InvalidToken("expired_token", "recommendation_id is older than 7 days")
+    _check_user(receipt, user_key)
+    return receipt
+
+
+def read(token: str, *, user_key: str) -> Receipt:
+    """Read a token's receipt without its signature: for figures that nothing is decided by.
+
+    Raises
+    ------
+    InvalidToken
+        `malformed_token` or `borrowed_token`.
+    """
+    receipt = _decoded(_opened(token)[0])
+    _check_user(receipt, user_key)
+    return receipt
+
+
+def _opened(token: str) -> tuple[bytes, bytes]:
     try:
         data = urlsafe_b64decode(token + "=" * (-len(token) % 4))
     except ValueError:
         raise InvalidToken("malformed_token", "recommendation_id is not base64") from None
-    body, signature = data[:-_SIGNATURE_BYTES], data[-_SIGNATURE_BYTES:]
-    if not hmac.compare_digest(signature, _sign(secret, body)):
-        raise InvalidToken("forged_token", "recommendation_id has a wrong signature")
+    return data[:-_SIGNATURE_BYTES], data[-_SIGNATURE_BYTES:]
+
+
+def _decoded(body: bytes) -> Receipt:
     try:
-        receipt = _decoder.decode(body)
+        return _decoder.decode(body)
     except msgspec.DecodeError:
         raise InvalidToken("malformed_token", "recommendation_id is of an unknown format") from None
-    if at_seconds(now) - receipt.issued_at > TOKEN_LIFETIME.total_seconds():
-        raise InvalidToken("expired_token", "recommendation_id is older than 7 days")
+
+
+def _check_user(receipt: Receipt, user_key: str) -> None:
     if receipt.user_digest != _digest(user_key):
         raise InvalidToken("borrowed_token", "recommendation_id was issued to another user")
-    return receipt
 
 
 def _digest(user_key: str) -> bytes:

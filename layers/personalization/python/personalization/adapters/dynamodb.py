@@ -184,9 +184,16 @@ class DynamoListStore(_Table):
             return False
         return True
 
-    def activate(self, model: ActiveModel) -> None:
-        """Switch the model in service: one write, unconditional so that it can also roll back."""
+    def activate(self, model: ActiveModel, *, instead_of: str | None = None) -> None:
+        """Switch the model in service: one write, on condition that a version still is, if one is named."""
         key = keys.ACTIVE_MODEL
+        condition: dict[str, Any] = {}
+        if instead_of is not None:
+            condition = {
+                "ConditionExpression": "#version = :version",
+                "ExpressionAttributeNames": {"#version": "version"},
+                "ExpressionAttributeValues": {":version": {"S": instead_of}},
+            }
         with _translated():
             self._client.put_item(
                 TableName=self._table_name,
@@ -194,8 +201,10 @@ class DynamoListStore(_Table):
                     **_primary(key),
                     "version": {"S": model.version},
                     "published_at": {"N": str(model.published_at)},
+                    "rolled_back": {"BOOL": model.rolled_back},
                     **({"previous": {"S": model.previous}} if model.previous else {}),
                 },
+                **condition,
             )
 
 
@@ -205,6 +214,7 @@ def _active_model(record: Record) -> ActiveModel:
         version=record["version"]["S"],
         previous=previous["S"] if previous else None,
         published_at=int(record["published_at"]["N"]),
+        rolled_back=record.get("rolled_back", {}).get("BOOL", False),
     )
 
 

@@ -107,8 +107,10 @@ class MemoryTable:
         self.lists[key] = encode_list(recommendations)
         return True
 
-    def activate(self, model: ActiveModel) -> None:
+    def activate(self, model: ActiveModel, *, instead_of: str | None = None) -> None:
         """Switch the model in service."""
+        if instead_of is not None and (self.active is None or self.active.version != instead_of):
+            raise Conflict(f"{instead_of} is no longer in service")
         self.active = model
 
     def put(self, changes: Sequence[ItemChange]) -> int:
@@ -147,6 +149,10 @@ class MemoryArchive:
             return False
         self.objects[key] = body
         return True
+
+    def get(self, key: str) -> bytes | None:
+        """Read one object."""
+        return self.objects.get(key)
 
 
 @dataclass

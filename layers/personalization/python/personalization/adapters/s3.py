@@ -45,6 +45,13 @@ class S3Archive:
             raise Unavailable(type(error).__name__) from error
         return True
 
+    def get(self, key: str) -> bytes | None:
+        """Read one object; None if there is none."""
+        try:
+            return self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+        except self._client.exceptions.NoSuchKey:
+            return None
+
 
 class S3Quarantine:
     """Records that can't be processed, one object each, under `quarantine/`."""

@@ -1,0 +1,1 @@
+"""CTR alarm -> the model before, in service again."""
