@@ -62,7 +62,7 @@ def run_training(
                 report(state)
         status = client.describe_execution(executionArn=arn)
         if status["status"] == "SUCCEEDED":
-            return _result(aws, status["name"], json.loads(status["output"])["prepared"])
+            return _result(aws, status["name"], json.loads(status["output"])["prepare"])
         if status["status"] != "RUNNING":
             raise TrainingError(f"{status['status']}: {status.get('error')}: {status.get('cause')}")
         time.sleep(_POLL_SECONDS)
