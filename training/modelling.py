@@ -9,13 +9,16 @@ from personalization.features import FEATURES
 from personalization.model_tables import Tables, save_tables
 from personalization.ranking import METADATA_FILE, RANKER_FILE, TABLES_FOLDER, Metadata
 from training.dataset import Dataset
-from training.ranker import MAX_TREES, PARAMETERS, TrainedRanker, train_ranker
+from training.ranker import DEFAULT, TrainedRanker, train_ranker
+from training.settings import RankerParameters
 from training.split import Stage
 
 TRAINING_FILE = "training.json"
 
 
-def train_on(dataset: Dataset, *, seed: int, threads: int, trees: int = MAX_TREES) -> TrainedRanker:
+def train_on(
+    dataset: Dataset, *, seed: int, threads: int, ranker: RankerParameters = DEFAULT
+) -> TrainedRanker:
     """Train the ranker on what the train stage may know; users of the test stage tell when to stop."""
     return train_ranker(
         dataset.knowledge(Stage.TRAIN),
@@ -23,7 +26,7 @@ def train_on(dataset: Dataset, *, seed: int, threads: int, trees: int = MAX_TREE
         dataset.validated,
         seed=seed,
         threads=threads,
-        trees=trees,
+        ranker=ranker,
     )
 
 
@@ -45,7 +48,7 @@ def save_model(
         items=len(dataset.log.items),
         data_from=datetime.fromtimestamp(int(acts.at.min()), now.tzinfo) if len(acts) else None,
         data_to=dataset.log.last_at,
-        parameters=dict(PARAMETERS),
+        parameters=dict(trained.parameters),
     )
     (folder / METADATA_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(metadata)))
     (folder / RANKER_FILE).write_text(trained.text)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -12,6 +13,7 @@ from personalization.features import FEATURES
 from personalization.model_tables import Floats
 from training.acts import Ints
 from training.knowledge import Block, Knowledge
+from training.settings import RankerParameters
 
 MAX_TRAINING_USERS: Final = 30_000
 """More users than this are sampled: rows, and so time and memory, stay bounded."""
@@ -19,24 +21,18 @@ MAX_VALIDATION_USERS: Final = 5_000
 NEGATIVES: Final = 100
 """Candidates a user that are not labels: a sample trains in a fraction of the time and ranks as well."""
 PATIENCE: Final = 100
-MAX_TREES: Final = 300
+DEFAULT: Final = RankerParameters()
 
 PARAMETERS: Final[Mapping[str, int | float | str]] = {
     "objective": "lambdarank",
     "metric": "ndcg",
     "eval_at": 10,
-    "lambdarank_truncation_level": 20,
-    "learning_rate": 0.05,
-    "min_data_in_leaf": 20,
-    "lambda_l2": 5.0,
-    "feature_fraction": 0.4,
-    "bagging_fraction": 0.5,
     "bagging_freq": 1,
     "deterministic": "true",
     "force_row_wise": "true",
     "verbosity": -1,
 }
-"""LightGBM's parameters; leaves, seed and threads are added. Deterministic for equal seed and threads."""
+"""LightGBM's parameters that all rankers share. Deterministic for equal seed and threads."""
 
 
 @dataclass(frozen=True)
@@ -68,12 +64,15 @@ class TrainedRanker:
         NDCG@10 on the validation users after each tree.
     importance
         Feature -> gain, largest first.
+    parameters
+        LightGBM's, as it was given them.
     """
 
     text: str
     curve: Sequence[float]
     importance: Mapping[str, float]
     training_users: int
+    parameters: Mapping[str, int | float | str]
 
 
 class NothingToLearnError(ValueError):
@@ -87,9 +86,9 @@ def train_ranker(
     *,
     seed: int,
     threads: int,
-    trees: int = MAX_TREES,
+    ranker: RankerParameters = DEFAULT,
 ) -> TrainedRanker:
-    """Train at most so many trees on labelled users, stopping early by `validated` users' later labels.
+    """Train on labelled users, stopping early by `validated` users' later labels.
 
     Raises
     ------
@@ -100,22 +99,30 @@ def train_ranker(
     users = chance.permutation(knowledge.labels.users)[:MAX_TRAINING_USERS]
     training = collect_examples(knowledge, users, sample=chance)
     validation = collect_examples(later, chance.permutation(validated)[:MAX_VALIDATION_USERS])
+    return fit(training, validation, ranker, seed=seed, threads=threads)
+
+
+def fit(
+    training: Examples, validation: Examples, ranker: RankerParameters, *, seed: int, threads: int
+) -> TrainedRanker:
+    """Train on examples, stopping early by others. Cost: trees x training rows x features.
+
+    Raises
+    ------
+    NothingToLearnError
+        Either has no user.
+    """
     if not len(training.groups) or not len(validation.groups):
         raise NothingToLearnError(
             "no user has a history and a later item among the candidates; the log needs more events"
         )
-    parameters = {
-        **PARAMETERS,
-        "num_leaves": leaves(len(training.groups)),
-        "seed": seed,
-        "num_threads": threads,
-    }
+    parameters = _parameters(ranker, len(training.groups), seed=seed, threads=threads)
     train_set = _lightgbm_set(training, parameters)
     curve: dict[str, Any] = {}
     booster = lightgbm.train(
         parameters,
         train_set,
-        num_boost_round=trees,
+        num_boost_round=ranker.trees,
         valid_sets=[_lightgbm_set(validation, parameters, reference=train_set)],
         valid_names=["validation"],
         callbacks=[
@@ -129,7 +136,22 @@ def train_ranker(
         curve=curve["validation"]["ndcg@10"],
         importance=dict(sorted(gain.items(), key=lambda entry: (-entry[1], entry[0]))),
         training_users=len(training.groups),
+        parameters=parameters,
     )
+
+
+def _parameters(
+    ranker: RankerParameters, groups: int, *, seed: int, threads: int
+) -> dict[str, int | float | str]:
+    chosen = msgspec.structs.asdict(ranker)
+    del chosen["trees"]
+    return {
+        **PARAMETERS,
+        **chosen,
+        "num_leaves": ranker.num_leaves or leaves(groups),
+        "seed": seed,
+        "num_threads": threads,
+    }
 
 
 def collect_examples(

@@ -15,6 +15,8 @@ from training.measuring import EXAMPLE_ITEMS, LIST_LENGTH, TOP, Example
 from training.segments_report import segments_section
 from training.split import Split
 from training.tradeoff import TradeOff
+from training.tuned import Tuned
+from training.tuning_report import tuning_section
 
 _HELD_OUT: Final = {
     Split.LAST: "leave-last-out: each user's newest new item is held out",
@@ -61,11 +63,17 @@ _UNKNOWN: Final = "n/a"
 
 
 def save_report(
-    evaluation: Evaluation, audience: Audience, training: bytes, dataset: Dataset, folder: Path
+    evaluation: Evaluation,
+    audience: Audience,
+    training: bytes,
+    dataset: Dataset,
+    folder: Path,
+    *,
+    tuned: Tuned | None = None,
 ) -> None:
     """Write `report.json` and `report.html`; equal runs are equal bytes.
 
-    `training` is the model's `TRAINING_FILE`.
+    `training` is the model's `TRAINING_FILE`, `tuned` how its settings were found.
     """
     report = {
         "events": dataset.log.events,
@@ -76,6 +84,7 @@ def save_report(
         "evaluation": msgspec.to_builtins(evaluation, str_keys=True),
         "audience": msgspec.to_builtins(audience, str_keys=True),
         "training": msgspec.json.decode(training),
+        **({} if tuned is None else {"tuning": msgspec.to_builtins(tuned)}),
     }
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "report.json").write_bytes(msgspec.json.format(msgspec.json.encode(report)))
@@ -83,7 +92,7 @@ def save_report(
         f"{report['events']:,} events, {report['users']:,} users, {report['items']:,} items. "
         f"{evaluation.users:,} users evaluated. Protocol: {report['protocol']}."
     )
-    text = page(facts, evaluation, audience, report["training"])
+    text = page(facts, evaluation, audience, report["training"], tuned)
     (folder / "report.html").write_text(text, encoding="utf-8")
 
 
@@ -93,7 +102,13 @@ def read_evaluation(folder: Path) -> Evaluation:
     return msgspec.convert(report["evaluation"], Evaluation, strict=False)
 
 
-def page(facts: str, evaluation: Evaluation, audience: Audience, training: dict[str, Any]) -> str:
+def page(
+    facts: str,
+    evaluation: Evaluation,
+    audience: Audience,
+    training: dict[str, Any],
+    tuned: Tuned | None = None,
+) -> str:
     """Lay out the page; it needs no network, and strings of the data are only ever text in it."""
     importance = dict(list(training["importance"].items())[:_FEATURES_SHOWN])
     sections = {
@@ -110,6 +125,7 @@ def page(facts: str, evaluation: Evaluation, audience: Audience, training: dict[
             training["validation_ndcg_at_10"], "{:.4f}", label="validation NDCG@10 by tree", unit="trees"
         ),
         "What the ranker looks at": bars(importance, "{:,.0f}", label="gain by feature"),
+        **({} if tuned is None else {"Tuning": tuning_section(tuned)}),
     }
     body = "".join(f"<section><h2>{title}</h2>{content}</section>" for title, content in sections.items())
     return (

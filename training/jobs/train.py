@@ -5,21 +5,17 @@ from collections.abc import Sequence
 from training.dataset import load_dataset
 from training.folders import parse_job
 from training.modelling import save_model, train_on
-from training.ranker import MAX_TREES
+from training.settings import Settings
 from training.split import Stage
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Read channel *dataset*, write the model folder."""
+    """Read channel *dataset* and hyperparameters (`training.settings`), write the model folder."""
     job = parse_job(argv, "train", version={"required": True, "help": "the model's version"})
+    settings = Settings.of(job.folders.hyperparameters())
     dataset = load_dataset(job.folders.training_data("dataset"), [Stage.TRAIN, Stage.TEST])
-    chosen = job.folders.hyperparameters()
-    trained = train_on(
-        dataset,
-        seed=int(chosen.get("seed", "1")),
-        trees=int(chosen.get("trees", MAX_TREES)),
-        threads=job.threads,
-    )
+    dataset = dataset.with_recipe(settings.recipe)
+    trained = train_on(dataset, seed=settings.seed, threads=job.threads, ranker=settings.ranker)
     tables = dataset.tables(Stage.SERVE)
     save_model(job.folders.model, trained, tables, dataset, version=job.options.version, now=job.now)
     return 0
