@@ -26,7 +26,7 @@ from training.dataset import Dataset
 from training.knowledge import Knowledge
 from training.measuring import TOP
 from training.metrics import Doubles, binary_ndcg
-from training.ranker import Examples, collect_examples, fit
+from training.ranker import Examples, NothingToLearnError, collect_examples, fit
 from training.settings import Settings
 from training.split import Stage, known_to, stops_training
 from training.tables import recounted
@@ -132,30 +132,24 @@ class CrossValidation:
         self._recipes: OrderedDict[bytes, Sequence[Fold]] = OrderedDict()
 
     def gains(self, settings: Settings) -> Iterator[Doubles]:
-        """Yield each fold's users' NDCG@10, fold by fold.
-
-        Raises
-        ------
-        NothingToLearnError
-            The other folds' users have no labels among their candidates.
-        """
+        """Yield each fold's users' NDCG@10, fold by fold; 0 where the others have nothing to learn from."""
         folds = self._folds(settings.recipe)
         for held_out in folds:
             others = [fold for fold in folds if fold is not held_out]
-            trained = fit(
-                _joined([fold.teaching for fold in others]),
-                _joined([fold.stopping for fold in others]),
-                settings.ranker,
-                seed=self._seed,
-                threads=self._threads,
+            teaching, stopping = (
+                _joined([getattr(fold, part) for fold in others]) for part in ("teaching", "stopping")
             )
-            booster = lightgbm.Booster(model_str=trained.text)
-            contest = held_out.contest
-            empty = np.zeros(0)
-            scores = (
-                booster.predict(contest.matrix, num_threads=self._threads) if len(contest.user) else empty
-            )
-            yield contest.gains(np.asarray(scores))
+            try:
+                trained = fit(teaching, stopping, settings.ranker, seed=self._seed, threads=self._threads)
+            except NothingToLearnError:
+                yield np.zeros(len(held_out.users))
+            else:
+                yield held_out.contest.gains(self._predicted(trained.text, held_out.contest.matrix))
+
+    def _predicted(self, ranker: str, matrix: Floats) -> Doubles:
+        booster = lightgbm.Booster(model_str=ranker)
+        found = booster.predict(matrix, num_threads=self._threads) if len(matrix) else ()
+        return np.asarray(found, dtype=np.float64)
 
     def _folds(self, recipe: Recipe) -> Sequence[Fold]:
         key = msgspec.json.encode(recipe)

@@ -17,14 +17,20 @@ class Trial(msgspec.Struct, frozen=True):
 
     Attributes
     ----------
-    ndcg
-        Mean NDCG@10 over the users of the folds that were scored.
+    by_fold
+        Mean NDCG@10 of the first fold's users, of the first two folds', and so on: comparable at equal
+        places only.
     pruned
-        Ended after the first folds, as others were better by then.
+        Ended before the last fold, as others were better by then.
     """
 
-    ndcg: float
+    by_fold: tuple[float, ...]
     pruned: bool
+
+    @property
+    def ndcg(self) -> float:
+        """Mean NDCG@10 over the users of the folds that were scored."""
+        return self.by_fold[-1]
 
 
 class Tuned(msgspec.Struct, frozen=True, kw_only=True):

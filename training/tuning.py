@@ -86,9 +86,7 @@ class Tuner:
         chosen = best if replaced else trials[0]
         return Tuned(
             users=len(self._scores.users),
-            trials=tuple(
-                Trial(round(_value(trial), 5), trial.state is TrialState.PRUNED) for trial in trials
-            ),
+            trials=tuple(map(_trial, trials)),
             best=[trial.number for trial in trials].index(best.number),
             gained=gained,
             replaced=replaced,
@@ -125,16 +123,13 @@ class Tuner:
     def _scored(self, trial: optuna.Trial, number: int) -> tuple[TrialState, Any]:
         """Score a trial fold by fold, as long as it is worth it."""
         gains = np.zeros(0)
-        try:
-            for fold, found in enumerate(self._scores.gains(self._settings(trial.params))):
-                gains = np.concatenate([gains, found])
-                trial.report(float(gains.mean()) if len(gains) else 0.0, fold)
-                if number and fold < FOLDS - 1 and trial.should_prune():
-                    return TrialState.PRUNED, gains
-        except NothingToLearnError:
-            if number == 0:
-                raise
-            gains = np.zeros(len(self._scores.users))
+        for fold, found in enumerate(self._scores.gains(self._settings(trial.params))):
+            gains = np.concatenate([gains, found])
+            trial.report(float(gains.mean()) if len(gains) else 0.0, fold)
+            if number and fold < FOLDS - 1 and trial.should_prune():
+                return TrialState.PRUNED, gains
+        if not number and not gains.any():
+            raise NothingToLearnError("no user has a train label that is found; tuning needs more events")
         return TrialState.COMPLETE, gains
 
     def _settings(self, parameters: Mapping[str, Any]) -> Settings:
@@ -211,11 +206,9 @@ def _distribution(ends: Range) -> BaseDistribution:
 _DISTRIBUTIONS: Final = {name: _distribution(ends) for name, ends in SPACE.items()}
 
 
-def _value(trial: FrozenTrial) -> float:
-    """Return the mean over the folds that were scored."""
-    return (
-        trial.value if trial.value is not None else trial.intermediate_values[max(trial.intermediate_values)]
-    )
+def _trial(trial: FrozenTrial) -> Trial:
+    by_fold = (round(value, 5) for _, value in sorted(trial.intermediate_values.items()))
+    return Trial(tuple(by_fold), trial.state is TrialState.PRUNED)
 
 
 def _importance(study: optuna.Study) -> dict[str, float]:
