@@ -151,7 +151,7 @@ class Tuner:
 
 
 def _opened(path: Path, name: str) -> tuple[optuna.Study, bool]:
-    """Open the study of that name, or make it; trials that a killed run left at work count as failed."""
+    """Open the study of that name, or make it; tell whether the file holds others only."""
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         storage = optuna.storages.RDBStorage(f"sqlite:///{path}")
@@ -165,9 +165,16 @@ def _opened(path: Path, name: str) -> tuple[optuna.Study, bool]:
         )
     except DatabaseError as error:
         raise TuningError(f"{path} holds no study that can be read; move it away to start anew") from error
-    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING, TrialState.WAITING)):
-        study.tell(trial.number, state=TrialState.FAIL)
+    _forget_unfinished(study)
     return study, bool(names) and name not in names
+
+
+def _forget_unfinished(study: optuna.Study) -> None:
+    """Fail the trials that a killed run left: those at work, and one that waited to be asked for."""
+    for _ in study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+        study.ask()
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        study.tell(trial.number, state=TrialState.FAIL)
 
 
 def _fingerprint(dataset: Dataset, seed: int) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+import optuna
 import pytest
 import pytrec_eval
 from rich.console import Console
@@ -168,6 +169,13 @@ def test_fresh_studies_of_equal_seeds_are_equal(dataset: Dataset, searched, tmp_
     assert other.result().trials[2] != searched.trials[2]
 
 
+def leave_unfinished_trials(folder: Path) -> None:
+    """One at work and one waiting, as a killed run leaves them."""
+    study = optuna.load_study(study_name=None, storage=f"sqlite:///{folder / 'tuning.db'}")
+    study.ask()
+    study.enqueue_trial({"damping": 0.5})
+
+
 def test_an_interrupted_search_goes_on_as_if_it_had_not_been(
     dataset: Dataset, searched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -183,6 +191,7 @@ def test_an_interrupted_search_goes_on_as_if_it_had_not_been(
         patch.setattr(CrossValidation, "gains", cut_short)
         with pytest.raises(TuningError, match="interrupted; 3 trials are kept"):
             search(dataset, tmp_path, 8, seed=1, threads=1, console=Console(quiet=True))
+    leave_unfinished_trials(tmp_path)
     resumed = tuner(dataset, tmp_path)
     assert (resumed.done, resumed.elsewhere) == (3, False)
     assert list(resumed.run(8)) == [4, 5, 6, 7, 8]
