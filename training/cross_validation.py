@@ -35,7 +35,7 @@ FOLDS: Final = 3
 SAMPLED_USERS: Final = 6_000
 """Of more labelled users so many are taken, by a hash of their keys: time and memory stay bounded."""
 _KEPT: Final = 2
-"""Recipes whose examples are kept: the best one, and the one that is tried."""
+"""Recipes whose examples are kept: the best one, and the one that is tried. 66 kB a user each."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class Fold:
 class CrossValidation:
     """Scores settings on a dataset's train stage.
 
-    Cost of a new recipe: its tables, linear in acts, if it counts others, then candidates and features of at
+    Cost of a new recipe: its tables, linear in acts, if it counts others; then candidates and features of at
     most `SAMPLED_USERS`, twice. Of a ranker's parameters: `FOLDS` trainings.
     """
 
