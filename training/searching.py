@@ -34,7 +34,7 @@ def search(
     if tuner.elsewhere:
         console.print("the log, the seed or what is tuned has changed: a new study starts", style="yellow")
     if tuner.done:
-        console.print(f"going on after {tuner.done} trials")
+        console.print(f"going on; trials done so far: {tuner.done}")
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -48,7 +48,7 @@ def search(
                 progress.update(task, completed=done, description=f"tuning, best NDCG@10 {tuner.best:.4f}")
         except KeyboardInterrupt:
             raise TuningError(
-                f"interrupted; {tuner.done} trials are kept, and the same command goes on from there"
+                f"interrupted; trials kept: {tuner.done}; the same command goes on from there"
             ) from None
     tuned = tuner.result()
     body = msgspec.json.format(msgspec.json.encode(tuned.hyperparameters))

@@ -211,7 +211,7 @@ def test_a_tuned_model_is_made_with_what_was_chosen_and_the_same_command_goes_on
 ) -> None:
     run_pipeline(export, tmp_path, "--tune", "1")
     run_pipeline(export, tmp_path, "--tune", "2")
-    assert "going on after 1 trial" in capsys.readouterr().err
+    assert "trials done so far: 1" in capsys.readouterr().err
     report = json.loads((tmp_path / "report.json").read_bytes())["tuning"]
     settings = Settings.of(json.loads((tmp_path / "hyperparameters.json").read_bytes()))
     assert len(report["trials"]) == 2
