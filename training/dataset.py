@@ -14,6 +14,7 @@ from scipy import sparse
 
 from personalization.events import Item
 from personalization.model_tables import Tables
+from personalization.recipe import Recipe
 from training.acts import ActLog, Ints, collect
 from training.acts_files import load_log, save_log
 from training.knowledge import Knowledge
@@ -33,12 +34,15 @@ class Dataset:
         Stage -> profile of each user of `log.users`, in that order; decoded when taken.
     how
         How it was split; never `Split.AUTO`.
+    recipe
+        How its tables are counted, and candidates found in them.
     """
 
     log: ActLog
     labels: Mapping[Stage, Labels]
     profiles: Mapping[Stage, StoredProfiles]
     how: Split
+    recipe: Recipe = field(default_factory=Recipe)
     _known: dict[Stage, Knowledge] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -58,10 +62,14 @@ class Dataset:
         item = self.labels[Stage.TEST].item
         return {self.log.users[user]: self.log.items[item[user]].item_id for user in self.evaluated.tolist()}
 
+    def with_recipe(self, recipe: Recipe) -> "Dataset":
+        """Return the same data with tables and candidates by another recipe."""
+        return self if recipe == self.recipe else replace(self, recipe=recipe, _known={})
+
     def tables(self, stage: Stage) -> Tables:
         """Build the tables a stage may know, as of its newest act."""
         acts = known_to(self.labels[stage], self.log.acts)
-        return build_tables(acts, self.log.items, at=int(acts.at.max(initial=0)))
+        return build_tables(acts, self.log.items, at=int(acts.at.max(initial=0)), recipe=self.recipe)
 
     def knowledge(self, stage: Stage) -> Knowledge:
         """Collect what a stage knows, once."""

@@ -12,7 +12,8 @@ from training.checkpoints import Drawn, drawn_once
 from training.cluster import ALONE, Cluster
 from training.dataset import Dataset
 from training.distributed import StallWatch
-from training.ranker import MAX_TREES, PARAMETERS, TrainedRanker, draw_examples, fit_ranker
+from training.ranker import DEFAULT, TrainedRanker, draw_examples, fit_ranker
+from training.settings import RankerParameters
 from training.split import Stage
 
 TRAINING_FILE = "training.json"
@@ -23,7 +24,7 @@ def train_on(
     *,
     seed: int,
     threads: int,
-    trees: int = MAX_TREES,
+    ranker: RankerParameters = DEFAULT,
     cluster: Cluster = ALONE,
     checkpoints: Path | None = None,
     watch: StallWatch | None = None,
@@ -38,7 +39,7 @@ def train_on(
         return draw_examples(known, later, dataset.validated, seed=seed, cluster=cluster)
 
     drawn = drawn_once(checkpoints, draw, cluster=cluster, seed=seed)
-    return fit_ranker(*drawn, seed=seed, threads=threads, trees=trees, cluster=cluster, watch=watch)
+    return fit_ranker(*drawn, ranker, seed=seed, threads=threads, cluster=cluster, watch=watch)
 
 
 def save_model(
@@ -66,7 +67,7 @@ def save_model(
         items=len(dataset.log.items),
         data_from=datetime.fromtimestamp(int(acts.at.min()), now.tzinfo) if len(acts) else None,
         data_to=dataset.log.last_at,
-        parameters=dict(PARAMETERS),
+        parameters=dict(trained.parameters),
         code_version=code_version,
     )
     (folder / METADATA_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(metadata)))

@@ -4,6 +4,10 @@
 
 Writes `DIR/recommendations.jsonl` (every user of the log), `DIR/model/`, `DIR/report.json` and
 `DIR/report.html`. Now is the log's last event. Same input, seed and threads give the same bytes.
+
+With `--tune N`, settings are searched for first, in N trials that rest in `DIR/tuning.db`: the same command
+goes on where it was interrupted. `DIR/hyperparameters.json` holds what was chosen, as the job *train* takes
+it.
 """
 
 import argparse
@@ -26,8 +30,12 @@ from training.evaluation import Evaluation, evaluate, rankers_of
 from training.modelling import TRAINING_FILE, save_model, train_on
 from training.ranker import NothingToLearnError
 from training.report import save_report
+from training.searching import search
+from training.settings import Settings
 from training.sources import Rejects, exported_events, exported_items
 from training.split import NoLabelsError, Split, Stage
+from training.tuned import Tuned, TuningError
+from training.tuning_report import verdict
 
 _console = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -54,11 +62,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     if now is None:
         return _fail("the log holds no valid event; see docs/events.md for the format")
     try:
-        evaluation = _make_model(dataset, now, options)
-    except NothingToLearnError as error:
+        tuned = _tune(dataset, options) if options.tune else None
+        evaluation = _make_model(dataset, now, options, tuned)
+    except (NothingToLearnError, TuningError) as error:
         return _fail(str(error))
     _write_recommendations(dataset, now, options)
     _console.print(_summary(evaluation))
+    if tuned is not None:
+        _console.print(verdict(tuned))
     _console.print(f"recommendations, model and report.html are in {options.output}")
     return 0
 
@@ -84,15 +95,35 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         default=Split.LAST,
         help="hold out each user's last new item, or everybody's of the newest days",
     )
+    parser.add_argument(
+        "--tune", type=_count, metavar="N", help="search for better settings in N trials; can be interrupted"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
     return parser.parse_args(argv)
 
 
-def _make_model(dataset: Dataset, now: datetime, options: argparse.Namespace) -> Evaluation:
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        raise argparse.ArgumentTypeError("there has to be one trial at least")
+    return count
+
+
+def _tune(dataset: Dataset, options: argparse.Namespace) -> Tuned:
+    return search(
+        dataset, options.output, options.tune, seed=options.seed, threads=options.threads, console=_console
+    )
+
+
+def _make_model(
+    dataset: Dataset, now: datetime, options: argparse.Namespace, tuned: Tuned | None
+) -> Evaluation:
     folder: Path = options.output / "model"
+    settings = Settings(seed=options.seed) if tuned is None else Settings.of(tuned.hyperparameters)
+    dataset = dataset.with_recipe(settings.recipe)
     with _console.status("training the ranker"):
-        trained = train_on(dataset, seed=options.seed, threads=options.threads)
+        trained = train_on(dataset, seed=settings.seed, threads=options.threads, ranker=settings.ranker)
         tables = dataset.tables(Stage.SERVE)
         save_model(folder, trained, tables, dataset, version="offline", now=now)
     with _console.status("evaluating on held-out items"):
@@ -100,7 +131,8 @@ def _make_model(dataset: Dataset, now: datetime, options: argparse.Namespace) ->
         evaluation = evaluate(log, knowledge, rankers_of(folder, threads=options.threads))
     with _console.status("looking at segments and newcomers"):
         audience = study(log.acts, knowledge)
-    save_report(evaluation, audience, (folder / TRAINING_FILE).read_bytes(), dataset, options.output)
+    training = (folder / TRAINING_FILE).read_bytes()
+    save_report(evaluation, audience, training, dataset, options.output, tuned=tuned)
     return evaluation
 
 

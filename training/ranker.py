@@ -5,6 +5,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -15,6 +16,7 @@ from training.acts import Ints
 from training.cluster import ALONE, Cluster
 from training.distributed import StallWatch, network, without_addresses
 from training.knowledge import Block, Knowledge
+from training.settings import RankerParameters
 
 MAX_TRAINING_USERS: Final = 30_000
 """More users than this a host are sampled: rows, and so time and memory, stay bounded."""
@@ -22,25 +24,19 @@ MAX_VALIDATION_USERS: Final = 5_000
 NEGATIVES: Final = 100
 """Candidates a user that are not labels: a sample trains in a fraction of the time and ranks as well."""
 PATIENCE: Final = 100
-MAX_TREES: Final = 300
 MOST_LEAVES: Final = 31
+DEFAULT: Final = RankerParameters()
 
 PARAMETERS: Final[Mapping[str, int | float | str]] = {
     "objective": "lambdarank",
     "metric": "ndcg",
     "eval_at": 10,
-    "lambdarank_truncation_level": 20,
-    "learning_rate": 0.05,
-    "min_data_in_leaf": 20,
-    "lambda_l2": 5.0,
-    "feature_fraction": 0.4,
-    "bagging_fraction": 0.5,
     "bagging_freq": 1,
     "deterministic": "true",
     "force_row_wise": "true",
     "verbosity": -1,
 }
-"""LightGBM's parameters; leaves, seed and threads are added. Deterministic for equal seed and threads."""
+"""LightGBM's parameters that all rankers share. Deterministic for equal seed and threads."""
 
 
 @dataclass(frozen=True)
@@ -74,12 +70,15 @@ class TrainedRanker:
         Feature -> gain, largest first.
     training_users
         Whose choices this host learnt from.
+    parameters
+        LightGBM's, as it was given them.
     """
 
     text: str
     curve: Sequence[float]
     importance: Mapping[str, float]
     training_users: int
+    parameters: Mapping[str, int | float | str]
 
 
 class NothingToLearnError(ValueError):
@@ -93,7 +92,7 @@ def train_ranker(
     *,
     seed: int,
     threads: int,
-    trees: int = MAX_TREES,
+    ranker: RankerParameters = DEFAULT,
 ) -> TrainedRanker:
     """Draw examples and train on them.
 
@@ -103,7 +102,7 @@ def train_ranker(
         There are too few users to learn from.
     """
     drawn = draw_examples(knowledge, later, validated, seed=seed)
-    return fit_ranker(*drawn, seed=seed, threads=threads, trees=trees)
+    return fit_ranker(*drawn, ranker, seed=seed, threads=threads)
 
 
 def draw_examples(
@@ -120,14 +119,14 @@ def draw_examples(
 def fit_ranker(
     training: Examples,
     validation: Examples,
+    ranker: RankerParameters = DEFAULT,
     *,
     seed: int,
     threads: int,
-    trees: int = MAX_TREES,
     cluster: Cluster = ALONE,
     watch: StallWatch | None = None,
 ) -> TrainedRanker:
-    """Train at most so many trees, stopping early on the validation examples.
+    """Train on examples, stopping early by others. Cost: trees x training rows x features.
 
     Hosts of a cluster train together, each on its own examples, and all return the same model; `watch` sees
     to it that none waits for ever.
@@ -141,21 +140,14 @@ def fit_ranker(
         raise NothingToLearnError(
             "no user has a history and a later item among the candidates; the log needs more events"
         )
-    parameters = {
-        **PARAMETERS,
-        # Hosts must grow trees of one size, and know their own groups only; several are for large logs.
-        "num_leaves": leaves(len(training.groups)) if cluster.size == 1 else MOST_LEAVES,
-        "seed": seed,
-        "num_threads": threads,
-        **network(cluster),
-    }
+    parameters = _parameters(ranker, len(training.groups), seed=seed, threads=threads, cluster=cluster)
     train_set = _lightgbm_set(training, parameters)
     curve: dict[str, Any] = {}
     with watch or nullcontext():
         booster = lightgbm.train(
             parameters,
             train_set,
-            num_boost_round=trees,
+            num_boost_round=ranker.trees,
             valid_sets=[_lightgbm_set(validation, parameters, reference=train_set)],
             valid_names=["validation"],
             callbacks=[
@@ -170,7 +162,25 @@ def fit_ranker(
         curve=curve["validation"]["ndcg@10"],
         importance=dict(sorted(gain.items(), key=lambda entry: (-entry[1], entry[0]))),
         training_users=len(training.groups),
+        parameters=parameters,
     )
+
+
+def _parameters(
+    ranker: RankerParameters, groups: int, *, seed: int, threads: int, cluster: Cluster
+) -> dict[str, int | float | str]:
+    # Hosts must grow trees of one size, and know their own groups only; several are for large logs.
+    usual = leaves(groups) if cluster.size == 1 else MOST_LEAVES
+    chosen = msgspec.structs.asdict(ranker)
+    del chosen["trees"]
+    return {
+        **PARAMETERS,
+        **chosen,
+        "num_leaves": ranker.num_leaves or usual,
+        "seed": seed,
+        "num_threads": threads,
+        **network(cluster),
+    }
 
 
 def collect_examples(

@@ -20,6 +20,8 @@ from training.measuring import EXAMPLE_ITEMS, LIST_LENGTH, TOP, Example
 from training.segments_report import segments_section
 from training.split import Split
 from training.tradeoff import TradeOff
+from training.tuned import Tuned
+from training.tuning_report import tuning_section
 
 _HELD_OUT: Final = {
     Split.LAST: "leave-last-out: each user's newest new item is held out",
@@ -72,11 +74,12 @@ def save_report(
     *,
     soundness: Soundness | None = None,
     calibrations: Sequence[Calibration] = (),
+    tuned: Tuned | None = None,
 ) -> None:
     """Write `report.json` and `report.html`; equal runs are equal bytes.
 
     `training` is the model's `TRAINING_FILE`; `soundness` and `calibrations` are what *prepare* found, of a
-    night on the lake.
+    night on the lake; `tuned` is how the settings were found.
     """
     report = {
         "events": dataset.log.events,
@@ -93,6 +96,9 @@ def save_report(
         report |= {"data": msgspec.to_builtins(soundness), "calibration": msgspec.to_builtins(calibrations)}
         more["The night's data"] = data_section(soundness)
         more["Expected and observed clicks"] = calibration_section(calibrations)
+    if tuned is not None:
+        report |= {"tuning": msgspec.to_builtins(tuned)}
+        more["Tuning"] = tuning_section(tuned)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "report.json").write_bytes(msgspec.json.format(msgspec.json.encode(report)))
     facts = (

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -28,19 +29,12 @@ def build_tables(acts: Acts, items: Sequence[Item], *, at: int, recipe: Recipe |
     """Count everything that arrived until `at` (seconds since 1970)."""
     recipe = recipe or Recipe()
     sequence = acts.first_of_each_item()
-    support = np.bincount(sequence.item, minlength=len(items))
-    damping = 1.0 / np.maximum(support, 1) ** recipe.damping
-    pairs = _pairs(sequence, len(items), window=recipe.pair_window, decay=recipe.pair_decay)
-    transitions = _pairs(sequence, len(items), window=recipe.transition_window, decay=recipe.transition_decay)
-    covisitation = _damped(sparse.csr_array(pairs + pairs.T), damping)
     return Tables(
         items=tuple(items),
         at=at,
         similarities={
-            "covisitation": covisitation,
-            "transition": _damped(transitions, damping),
+            **_counted(sequence, len(items), recipe),
             "content": content_similarity(items),
-            "propagation": propagated(covisitation),
             "autoencoder": autoencode(sequence, len(items)),
         },
         factors=factorize(sequence, len(items)),
@@ -48,6 +42,28 @@ def build_tables(acts: Acts, items: Sequence[Item], *, at: int, recipe: Recipe |
         first_seen=_first_seen(acts, items),
         recipe=recipe,
     )
+
+
+def recounted(tables: Tables, acts: Acts, recipe: Recipe) -> Tables:
+    """Return tables of the same acts by another recipe; what it has no say in is kept."""
+    if recipe.counts_as(tables.recipe):
+        return replace(tables, recipe=recipe)
+    counted = _counted(acts.first_of_each_item(), len(tables.items), recipe)
+    return replace(tables, similarities={**tables.similarities, **counted}, recipe=recipe)
+
+
+def _counted(sequence: Acts, items: int, recipe: Recipe) -> dict[str, sparse.csr_array]:
+    """Count the similarities that a recipe decides."""
+    support = np.bincount(sequence.item, minlength=items)
+    damping = 1.0 / np.maximum(support, 1) ** recipe.damping
+    pairs = _pairs(sequence, items, window=recipe.pair_window, decay=recipe.pair_decay)
+    transitions = _pairs(sequence, items, window=recipe.transition_window, decay=recipe.transition_decay)
+    covisitation = _damped(sparse.csr_array(pairs + pairs.T), damping)
+    return {
+        "covisitation": covisitation,
+        "transition": _damped(transitions, damping),
+        "propagation": propagated(covisitation),
+    }
 
 
 def _pairs(sequence: Acts, items: int, *, window: int, decay: float) -> sparse.csr_array:

@@ -28,8 +28,11 @@ from training.evaluation import (
 from training.measuring import Example, Recommended
 from training.report import page, read_evaluation, save_report
 from training.segments import Segment, Segments
+from training.settings import Settings
 from training.split import Split
 from training.tradeoff import TradeOff
+from training.tuned import Trial, Tuned
+from training.tuning_report import tuning_section
 
 TRAINING = {"validation_ndcg_at_10": [0.1, 0.3, 0.2], "importance": {"price": 7.0, "popular_rank": 3.0}}
 HOSTILE = "</bdi></style><script>alert('x')</script><img src=x onerror=\"alert(1)\">&lt;"
@@ -223,6 +226,37 @@ def test_the_page_has_every_section() -> None:
         "ranker looks at",
     ):
         assert section in shown
+
+
+def tuned(low: float, *, best: int = 1) -> Tuned:
+    chosen = {**Settings().hyperparameters(), "num_leaves": "9"}
+    return Tuned(
+        users=77,
+        trials=(Trial((0.1, 0.2), pruned=False), Trial((0.3, 0.4), pruned=False), Trial((0.1,), pruned=True)),
+        best=best,
+        gained=Difference(0.2, low, 0.3),
+        replaced=low > 0,
+        best_hyperparameters=chosen,
+        hyperparameters=chosen if low > 0 else Settings().hyperparameters(),
+        importance={"num_leaves": 0.75, "damping": 0.25},
+    )
+
+
+@pytest.mark.parametrize(
+    ("found", "sentence"),
+    [
+        (tuned(0.1), "The defaults were replaced: the best trial has +0.2000 NDCG@10 (95%: +0.1000"),
+        (tuned(-0.1), "(95%: -0.1000 to +0.3000), which is not certain."),
+        (tuned(0.0, best=0), "The defaults stay: no trial was better."),
+    ],
+)
+def test_a_tuning_is_told_with_its_verdict(found: Tuned, sentence: str) -> None:
+    more = {"Tuning": tuning_section(found)}
+    shown = " ".join(Reader(page("facts", evaluation(), AUDIENCE, TRAINING, more)).texts)
+    assert sentence in shown
+    assert "3 trials, 1 of them pruned" in shown
+    assert "num_leaves by training users 9" in shown
+    assert "Tuning" not in words(evaluation())
 
 
 def test_lift_is_the_difference_against_the_rivals_own_quality() -> None:

@@ -13,6 +13,7 @@ from personalization.adapters.memory import MemoryArchive, MemoryTable
 from personalization.archiving import LakeLine, pack
 from personalization.errors import InvalidInput, ModelError
 from personalization.events import accept, decode_client_event, decode_item, encode_event, upsert_item
+from personalization.model_tables import read_recipe
 from personalization.names import Ranker
 from personalization.profiles import MAX_OWNED, Profile
 from personalization.ranking import METADATA_FILE, Model
@@ -20,6 +21,7 @@ from training import pipeline
 from training.jobs import evaluate, gate, prepare, rank, share, train
 from training.lists import StoredList
 from training.publishing import Publisher
+from training.settings import HyperparameterError, Settings
 from training.shop import Shop
 from training.sources import lines_of
 from training.synthetic import simulate, write_lines
@@ -179,6 +181,45 @@ def test_the_jobs_make_the_model_that_the_pipeline_makes(root: Path, offline: Pa
     ]
     for part in ("evaluation", "audience"):
         assert reports[0][part] == reports[1][part]
+
+
+def test_the_job_takes_hyperparameters_and_the_evaluation_follows_the_models_recipe(
+    root: Path, tmp_path: Path
+) -> None:
+    now = ["--root", str(tmp_path), "--now", END.isoformat(), "--threads", "1"]
+    for channel in ("input/data/dataset", "processing/input/dataset"):
+        (tmp_path / channel).parent.mkdir(parents=True)
+        (tmp_path / channel).symlink_to(root / "processing/output/dataset")
+    chosen = tmp_path / "input" / "config" / "hyperparameters.json"
+    chosen.parent.mkdir()
+    chosen.write_text(json.dumps({"offered.content": "0", "num_leaves": "5", "trees": "3", "seed": "4"}))
+    assert train.main([*now, "--version", "v2"]) == 0
+    metadata = json.loads((tmp_path / "model" / METADATA_FILE).read_bytes())
+    assert (metadata["parameters"]["num_leaves"], metadata["parameters"]["seed"]) == (5, 4)
+    assert json.loads((tmp_path / "model/tables/recipe.json").read_bytes())["offered"]["content"] == 0
+    link(tmp_path, "model", "processing/input/model")
+    assert evaluate.main(now) == 0
+    recall = json.loads((tmp_path / "processing/output/report/report.json").read_bytes())["evaluation"]
+    assert recall["recall_by_source"]["content"] == 0 < recall["recall_by_source"]["any"]
+    chosen.write_text(json.dumps({"leafs": "5"}))
+    with pytest.raises(HyperparameterError, match="leafs"):
+        train.main([*now, "--version", "v3"])
+
+
+def test_a_tuned_model_is_made_with_what_was_chosen_and_the_same_command_goes_on(
+    export: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_pipeline(export, tmp_path, "--tune", "1")
+    run_pipeline(export, tmp_path, "--tune", "2")
+    assert "trials done so far: 1" in capsys.readouterr().err
+    report = json.loads((tmp_path / "report.json").read_bytes())["tuning"]
+    settings = Settings.of(json.loads((tmp_path / "hyperparameters.json").read_bytes()))
+    assert len(report["trials"]) == 2
+    assert Settings.of(report["hyperparameters"]) == settings
+    parameters = json.loads((tmp_path / "model" / METADATA_FILE).read_bytes())["parameters"]
+    assert parameters["learning_rate"] == settings.ranker.learning_rate
+    assert read_recipe(tmp_path / "model" / "tables") == settings.recipe
+    assert "Tuning" in (tmp_path / "report.html").read_text()
 
 
 def test_the_gate_lets_a_good_model_pass_and_holds_it_against_the_one_in_service(root: Path) -> None:

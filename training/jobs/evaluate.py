@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+from personalization.model_tables import read_recipe
+from personalization.ranking import TABLES_FOLDER
 from training.audience import study
 from training.calibration import read_calibrations
 from training.data_checks import read_soundness
@@ -18,8 +20,9 @@ from training.split import Stage
 def main(argv: Sequence[str] | None = None) -> int:
     """Read channels *dataset* and *model*, write channel *report*."""
     job = parse_job(argv, "evaluate")
-    dataset = load_dataset(job.folders.input("dataset"), [Stage.TEST])
     model = job.folders.input("model")
+    dataset = load_dataset(job.folders.input("dataset"), [Stage.TEST])
+    dataset = dataset.with_recipe(read_recipe(model / TABLES_FOLDER))
     rankers = rankers_of(model, job.folders.input("champion"), threads=job.threads)
     knowledge = dataset.knowledge(Stage.TEST)
     evaluation = evaluate(dataset.log, knowledge, rankers)

@@ -7,12 +7,15 @@ from training.dataset import load_dataset
 from training.distributed import STALLED_SECONDS, StallWatch
 from training.folders import Job, parse_job
 from training.modelling import save_model, train_on
-from training.ranker import MAX_TREES
+from training.settings import Settings
 from training.split import Stage
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Read channel *dataset*, write the model folder; of several hosts, the first one writes."""
+    """Read channel *dataset* and hyperparameters (`training.settings`), write the model folder.
+
+    Of several hosts, the first one writes.
+    """
     job = parse_job(
         argv,
         "train",
@@ -20,16 +23,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         code_version={"default": "unknown", "help": "of the code that trains it"},
     )
     cluster = job.folders.cluster()
+    hyperparameters = job.folders.hyperparameters()
+    patience = float(hyperparameters.pop("stalled_seconds", STALLED_SECONDS))
+    settings = Settings.of(hyperparameters)
     dataset = load_dataset(job.folders.training_data("dataset"), [Stage.TRAIN, Stage.TEST])
-    chosen = job.folders.hyperparameters()
+    dataset = dataset.with_recipe(settings.recipe)
     trained = train_on(
         dataset,
-        seed=int(chosen.get("seed", "1")),
-        trees=int(chosen.get("trees", MAX_TREES)),
+        seed=settings.seed,
         threads=job.threads,
+        ranker=settings.ranker,
         cluster=cluster,
         checkpoints=job.folders.checkpoints,
-        watch=_watch(job) if cluster.size > 1 else None,
+        watch=_watch(job, patience) if cluster.size > 1 else None,
     )
     if cluster.leads:
         tables = dataset.tables(Stage.SERVE)
@@ -45,15 +51,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _watch(job: Job) -> StallWatch:
-    patience = job.folders.hyperparameters().get("stalled_seconds", STALLED_SECONDS)
-
+def _watch(job: Job, patience: float) -> StallWatch:
     def give_up() -> None:
         # LightGBM waits in native code, where no exception reaches it.
         job.folders.tell_failure("train: the hosts no longer get on: one of them is lost. Start it again")
         os._exit(1)
 
-    return StallWatch(give_up, after_seconds=float(patience))
+    return StallWatch(give_up, after_seconds=patience)
 
 
 if __name__ == "__main__":

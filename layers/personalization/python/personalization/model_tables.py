@@ -148,10 +148,15 @@ def load_tables(folder: Path) -> Tables:
             factors=np.load(folder / "factors.npy", mmap_mode="r"),
             popularity=np.load(folder / "popularity.npy"),
             first_seen=np.load(folder / "first_seen.npy"),
-            recipe=msgspec.json.decode((folder / "recipe.json").read_bytes(), type=Recipe),
+            recipe=read_recipe(folder),
         )
     except (OSError, ValueError, msgspec.DecodeError) as error:
         raise ModelError(f"the model's tables can't be read: {error}") from error
+
+
+def read_recipe(folder: Path) -> Recipe:
+    """Read the recipe of a folder that `save_tables` wrote."""
+    return msgspec.json.decode((folder / "recipe.json").read_bytes(), type=Recipe)
 
 
 def _load_matrix(folder: Path, name: str, size: int) -> sparse.csr_array:

@@ -11,7 +11,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 Share = Annotated[float, Meta(ge=0, le=1)]
-Count = Annotated[int, Meta(ge=1)]
+Count = Annotated[int, Meta(ge=1, le=100)]
+Offer = Annotated[int, Meta(ge=0, le=1_000)]
 
 DEFAULT_OFFERED: Final[Mapping[str, int]] = {
     "covisitation": 120,
@@ -46,9 +47,7 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Similarities are divided by both ends' popularity to this power: 0 counts, 0.5 is a cosine.
     """
 
-    offered: dict[str, Annotated[int, Meta(ge=0)]] = msgspec.field(
-        default_factory=lambda: dict(DEFAULT_OFFERED)
-    )
+    offered: dict[str, Offer] = msgspec.field(default_factory=lambda: dict(DEFAULT_OFFERED))
     history_decay: Share = 0.85
     last_items: Count = 2
     pair_window: Count = 12
@@ -56,3 +55,10 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     transition_window: Count = 4
     transition_decay: Share = 0.5
     damping: Share = 0.5
+
+    def counts_as(self, other: "Recipe") -> bool:
+        """Whether both count the same tables; they may find other candidates in them."""
+        return all(getattr(self, name) == getattr(other, name) for name in _COUNTING)
+
+
+_COUNTING: Final = ("pair_window", "pair_decay", "transition_window", "transition_decay", "damping")
