@@ -9,6 +9,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from personalization.events import Item
+from personalization.factor_index import APPROXIMATE_FROM, FactorIndex
 from personalization.model_tables import NEIGHBOURS, POPULARITY_DAYS, Tables, strongest
 from personalization.profiles import at_seconds
 from personalization.recipe import Recipe
@@ -33,6 +34,7 @@ def build_tables(acts: Acts, items: Sequence[Item], *, at: int, recipe: Recipe |
     pairs = _pairs(sequence, len(items), window=recipe.pair_window, decay=recipe.pair_decay)
     transitions = _pairs(sequence, len(items), window=recipe.transition_window, decay=recipe.transition_decay)
     covisitation = _damped(sparse.csr_array(pairs + pairs.T), damping)
+    factors = factorize(sequence, len(items))
     return Tables(
         items=tuple(items),
         at=at,
@@ -43,10 +45,11 @@ def build_tables(acts: Acts, items: Sequence[Item], *, at: int, recipe: Recipe |
             "propagation": propagated(covisitation),
             "autoencoder": autoencode(sequence, len(items)),
         },
-        factors=factorize(sequence, len(items)),
+        factors=factors,
         popularity=_popularity(acts, len(items), at),
         first_seen=_first_seen(acts, items),
         recipe=recipe,
+        factor_index=FactorIndex.of(factors) if len(items) >= APPROXIMATE_FROM else None,
     )
 
 
