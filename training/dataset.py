@@ -16,6 +16,7 @@ from scipy import sparse
 from personalization.events import Item
 from personalization.model_tables import Tables
 from training.acts import ActLog, Acts, Ints, collect
+from training.encoders import TextEncoder
 from training.knowledge import Knowledge
 from training.snapshots import StoredProfiles, replay
 from training.sources import Source
@@ -33,12 +34,15 @@ class Dataset:
         Stage -> profile of each user of `log.users`, in that order; decoded when taken.
     how
         How it was split; never `Split.AUTO`.
+    encoder
+        Tells what items' words mean, for the tables' content similarity; once a stage.
     """
 
     log: ActLog
     labels: Mapping[Stage, Labels]
     profiles: Mapping[Stage, StoredProfiles]
     how: Split
+    encoder: TextEncoder | None = None
     _known: dict[Stage, Knowledge] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -61,7 +65,7 @@ class Dataset:
     def tables(self, stage: Stage) -> Tables:
         """Build the tables a stage may know, as of its newest act."""
         acts = known_to(self.labels[stage], self.log.acts)
-        return build_tables(acts, self.log.items, at=int(acts.at.max(initial=0)))
+        return build_tables(acts, self.log.items, at=int(acts.at.max(initial=0)), encoder=self.encoder)
 
     def knowledge(self, stage: Stage) -> Knowledge:
         """Collect what a stage knows, once."""

@@ -8,6 +8,7 @@ Writes `DIR/recommendations.jsonl` (every user of the log), `DIR/model/`, `DIR/r
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,7 @@ from personalization.names import Ranker
 from personalization.ranking import BLOCK_USERS, Model
 from training.audience import study
 from training.dataset import Dataset, make_dataset
+from training.encoders import ENCODERS, NoEncoderError
 from training.evaluation import Evaluation, evaluate, rankers_of
 from training.modelling import TRAINING_FILE, save_model, train_on
 from training.ranker import NothingToLearnError
@@ -41,12 +43,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(f"there is no file {', '.join(missing)}")
     items = exported_items(options.items, item_rejects) if options.items else []
     try:
+        encoder = ENCODERS[options.encoder]() if options.encoder else None
         with _console.status("reading the log, replaying profiles"):
             source = partial(exported_events, options.events, rejects)
             dataset = make_dataset(
                 source, items, how=options.split, hold_last_events=options.hold_last_events
             )
-    except NoLabelsError as error:
+    except (NoEncoderError, NoLabelsError) as error:
         return _fail(str(error))
     for found in (item_rejects, rejects):
         _tell_rejects(found)
@@ -54,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if now is None:
         return _fail("the log holds no valid event; see docs/events.md for the format")
     try:
-        evaluation = _make_model(dataset, now, options)
+        evaluation = _make_model(replace(dataset, encoder=encoder), now, options)
     except NothingToLearnError as error:
         return _fail(str(error))
     _write_recommendations(dataset, now, options)
@@ -83,6 +86,11 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         choices=list(Split),
         default=Split.LAST,
         help="hold out each user's last new item, or everybody's of the newest days",
+    )
+    parser.add_argument(
+        "--encoder",
+        choices=list(ENCODERS),
+        help="items are alike by what their words mean, too (extra `embeddings`); else by the words alone",
     )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)

@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import structs
 from scipy import sparse
 
 from personalization.events import Item
@@ -15,7 +16,9 @@ from personalization.profiles import at_seconds
 from personalization.recipe import Recipe
 from training.acts import Acts, Floats, Ints
 from training.autoencoder import autoencode
+from training.encoders import TextEncoder
 from training.factors import factorize
+from training.meaning import blended, encoded
 
 MAX_TERM_ITEMS: Final = 2_000
 """A word or tag of more items than this tells nothing and would cost a dense product."""
@@ -25,15 +28,28 @@ Doubles = npt.NDArray[np.float64]
 _WORD: Final = re.compile(r"\w+")
 
 
-def build_tables(acts: Acts, items: Sequence[Item], *, at: int, recipe: Recipe | None = None) -> Tables:
-    """Count everything that arrived until `at` (seconds since 1970)."""
-    recipe = recipe or Recipe()
+def build_tables(
+    acts: Acts,
+    items: Sequence[Item],
+    *,
+    at: int,
+    recipe: Recipe | None = None,
+    encoder: TextEncoder | None = None,
+) -> Tables:
+    """Count everything that arrived until `at` (seconds since 1970).
+
+    With an encoder, items are alike by what their words mean, too.
+    """
+    recipe = structs.replace(recipe or Recipe(), encoder=encoder.version if encoder else None)
     sequence = acts.first_of_each_item()
     support = np.bincount(sequence.item, minlength=len(items))
     damping = 1.0 / np.maximum(support, 1) ** recipe.damping
     pairs = _pairs(sequence, len(items), window=recipe.pair_window, decay=recipe.pair_decay)
     transitions = _pairs(sequence, len(items), window=recipe.transition_window, decay=recipe.transition_decay)
     covisitation = _damped(sparse.csr_array(pairs + pairs.T), damping)
+    content = content_similarity(items)
+    if encoder:
+        content = blended(content, encoded(items, encoder), recipe.encoder_weight)
     factors = factorize(sequence, len(items))
     return Tables(
         items=tuple(items),
@@ -41,7 +57,7 @@ def build_tables(acts: Acts, items: Sequence[Item], *, at: int, recipe: Recipe |
         similarities={
             "covisitation": covisitation,
             "transition": _damped(transitions, damping),
-            "content": content_similarity(items),
+            "content": content,
             "propagation": propagated(covisitation),
             "autoencoder": autoencode(sequence, len(items)),
         },
