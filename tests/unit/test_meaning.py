@@ -127,30 +127,29 @@ def test_an_encoder_that_is_not_installed_is_asked_for(
     assert "extra `embeddings`" in capsys.readouterr().err.replace("\n", " ")
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec("wordllama") is None,
-    reason="the real encoder is an extra: uv sync --inexact --extra embeddings",
-)
-class TestWordLlama:
-    @pytest.fixture(scope="class")
-    def encoder(self) -> TextEncoder:
-        return ENCODERS["wordllama"]()
+@pytest.fixture(scope="module")
+def wordllama() -> TextEncoder:
+    if importlib.util.find_spec("wordllama") is None:
+        pytest.skip("the real encoder is an extra: uv sync --inexact --extra embeddings")
+    return ENCODERS["wordllama"]()
 
-    def test_a_kitten_is_a_cat_and_no_market(self, encoder: TextEncoder) -> None:
-        cat, kitten, market, nothing = encoder.encode(
-            ["A cat on a mat", "kitten lying on a rug", "stock market crash", ""]
-        )
-        assert cat @ kitten > 0.3 > cat @ market
-        assert np.linalg.norm(cat) == pytest.approx(1.0)
-        assert not nothing.any()
 
-    def test_a_text_is_encoded_the_same_whatever_comes_with_it(self, encoder: TextEncoder) -> None:
-        alone, together = encoder.encode(["oak table"]), encoder.encode(["oak table", "a " * 2_000])
-        np.testing.assert_array_equal(alone[0], together[0])
+def test_a_kitten_is_a_cat_and_no_market(wordllama: TextEncoder) -> None:
+    texts = ["A cat on a mat", "kitten lying on a rug", "stock market crash", ""]
+    cat, kitten, market, nothing = wordllama.encode(texts)
+    assert cat @ kitten > 0.3 > cat @ market
+    assert np.linalg.norm(cat) == pytest.approx(1.0)
+    assert not nothing.any()
 
-    def test_it_says_its_version_and_finds_a_sofa_beside_a_couch(self, encoder: TextEncoder) -> None:
-        tables = build_tables(NOTHING, SHOP, at=0, encoder=encoder)
-        assert tables.recipe.encoder is not None
-        assert tables.recipe.encoder.startswith("wordllama ")
-        assert content_similarity(SHOP).toarray()[1, 0] == 0
-        assert tables.similarities["content"].toarray()[1].argmax() == 0
+
+def test_a_text_is_encoded_the_same_whatever_comes_with_it(wordllama: TextEncoder) -> None:
+    alone, together = wordllama.encode(["oak table"]), wordllama.encode(["oak table", "a " * 2_000])
+    np.testing.assert_array_equal(alone[0], together[0])
+
+
+def test_the_real_encoder_says_its_version_and_finds_a_sofa_beside_a_couch(wordllama: TextEncoder) -> None:
+    tables = build_tables(NOTHING, SHOP, at=0, encoder=wordllama)
+    assert tables.recipe.encoder is not None
+    assert tables.recipe.encoder.startswith("wordllama ")
+    assert content_similarity(SHOP).toarray()[1, 0] == 0
+    assert tables.similarities["content"].toarray()[1].argmax() == 0
