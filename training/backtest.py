@@ -204,7 +204,7 @@ def _lists(
 
 def _als(tables: Tables, known: sparse.csr_array) -> Iterator[list[int]]:
     """The nearest items to each user's vector, which is of all they acted on, without decay."""
-    user, item = nearest(fold_in(known, tables.factors), tables.factors, known, TOP)
+    user, item = nearest(fold_in(known, tables.factors, tables.gram), tables.factors, known, TOP)
     starts = np.searchsorted(user, np.arange(known.shape[0] + 1))
     return (item[start:end].tolist() for start, end in pairwise(starts))
 

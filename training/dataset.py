@@ -17,6 +17,7 @@ from personalization.model_tables import Tables
 from personalization.recipe import Recipe
 from training.acts import ActLog, Ints, collect
 from training.acts_files import load_log, save_log
+from training.encoders import TextEncoder
 from training.knowledge import Knowledge
 from training.snapshots import StoredProfiles, replay
 from training.sources import Source
@@ -36,6 +37,8 @@ class Dataset:
         How it was split; never `Split.AUTO`.
     recipe
         How its tables are counted, and candidates found in them.
+    encoder
+        Tells what items' words mean, for the tables' content similarity; once a stage.
     """
 
     log: ActLog
@@ -43,6 +46,7 @@ class Dataset:
     profiles: Mapping[Stage, StoredProfiles]
     how: Split
     recipe: Recipe = field(default_factory=Recipe)
+    encoder: TextEncoder | None = None
     _known: dict[Stage, Knowledge] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -69,7 +73,13 @@ class Dataset:
     def tables(self, stage: Stage) -> Tables:
         """Build the tables a stage may know, as of its newest act."""
         acts = known_to(self.labels[stage], self.log.acts)
-        return build_tables(acts, self.log.items, at=int(acts.at.max(initial=0)), recipe=self.recipe)
+        return build_tables(
+            acts,
+            self.log.items,
+            at=int(acts.at.max(initial=0)),
+            recipe=self.recipe,
+            encoder=self.encoder,
+        )
 
     def knowledge(self, stage: Stage) -> Knowledge:
         """Collect what a stage knows, once."""

@@ -33,6 +33,8 @@ from training.split import known_to, stops_training
 from training.tradeoff import TradeOff, trade_off
 
 MAX_EVALUATED_USERS: Final = 30_000
+EARLY: Final = 20
+"""Recall of sources is measured at their own size, and at this one, which is the same for all."""
 GROUPS: Final = {"new": (1, 3), "casual": (4, 10), "heavy": (11, None)}
 """User group -> fewest and most items a user had come to before the held-out one; every user is in one."""
 MODEL: Final = "model"
@@ -133,6 +135,10 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
         Source -> share of users whose item it alone offers: what the ceiling would lose without it.
     drift
         How far what the model recommends is from what the one in service does, by tenths of popularity.
+    early_recall_by_source, early_recall_added_by_source
+        The same of each source's first `EARLY` only.
+    offered_by_source
+        Source -> how many items it offers a user; 0 for a source that is off.
     groups
         Name of `GROUPS` -> users and quality.
     examples
@@ -147,6 +153,9 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     recall_by_source: dict[str, float]
     recall_added_by_source: dict[str, float] = {}
     drift: Drift | None = None
+    early_recall_by_source: dict[str, float] = {}
+    early_recall_added_by_source: dict[str, float] = {}
+    offered_by_source: dict[str, int] = {}
     groups: dict[str, UserGroup] = {}
     examples: tuple[Example, ...] = ()
     trade_off: tuple[TradeOff, ...] = ()
@@ -180,7 +189,8 @@ def evaluate(log: ActLog, knowledge: Knowledge, rankers: Mapping[str, Scorer]) -
     measured = measure(knowledge, users, methods, catalogue, shown=MODEL)
     usual = float(catalogue.popularity[knowledge.labels.item[users]].sum()) / max(len(users), 1)
     ranks = {method: measured.ranks(method) for method in methods}
-    recall, added = recall_of_sources(measured.offered)
+    recall, added = recall_of_sources(measured.offered > 0)
+    early, early_added = recall_of_sources((measured.offered > 0) & (measured.offered <= EARLY))
     return Evaluation(
         users=len(users),
         methods={
@@ -191,6 +201,9 @@ def evaluate(log: ActLog, knowledge: Knowledge, rankers: Mapping[str, Scorer]) -
         recall_by_source=recall,
         recall_added_by_source=added,
         drift=_drift(measured, catalogue),
+        early_recall_by_source=early,
+        early_recall_added_by_source=early_added,
+        offered_by_source={source: knowledge.tables.recipe.offered[source] for source in SOURCES},
         groups=_groups(catalogue.known[users], ranks),
         examples=measured.examples,
         trade_off=trade_off(knowledge, users, rankers[MODEL], catalogue) if MODEL in rankers else (),

@@ -6,7 +6,6 @@ from typing import Final
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 
 from personalization.candidates import SOURCES, Candidates, History, is_positive
@@ -189,11 +188,11 @@ class Measured:
     Attributes
     ----------
     offered
-        (users, len(SOURCES)), which sources offer the label.
+        (users, len(SOURCES)), the label's place among what each source offers, from 1; 0 for not offered.
     """
 
     methods: Mapping[str, Measures]
-    offered: npt.NDArray[np.bool_]
+    offered: Ints
     examples: tuple[Example, ...]
 
     def ranks(self, method: str) -> Ints:
@@ -209,7 +208,7 @@ def measure(
     measures = {method: Measures(np.zeros(items, dtype=np.int64)) for method in methods}
     chosen = evenly(users, EXAMPLES)
     examples: list[Example] = []
-    offered = [np.zeros((0, len(SOURCES)), dtype=np.bool_)]
+    offered = [np.zeros((0, len(SOURCES)), dtype=np.int64)]
     for block in knowledge.blocks(users):
         wanted, matrix = knowledge.labels.item[block.users], block.features()
         for method, score in methods.items():
@@ -232,10 +231,10 @@ def evenly(users: Ints, count: int) -> Ints:
     return np.asarray(users[places])
 
 
-def _offered(candidates: Candidates, wanted: Ints) -> npt.NDArray[np.bool_]:
-    offered = np.zeros((candidates.users, len(SOURCES)), dtype=np.bool_)
+def _offered(candidates: Candidates, wanted: Ints) -> Ints:
+    offered = np.zeros((candidates.users, len(SOURCES)), dtype=np.int64)
     hit = candidates.item == wanted[candidates.user]
-    offered[candidates.user[hit]] = ~np.isnan(candidates.rank[hit])
+    offered[candidates.user[hit]] = np.nan_to_num(candidates.rank[hit], nan=0.0)
     return offered
 
 

@@ -12,6 +12,7 @@ it.
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -26,6 +27,7 @@ from personalization.names import Ranker
 from personalization.ranking import BLOCK_USERS, Model
 from training.audience import study
 from training.dataset import Dataset, make_dataset
+from training.encoders import ENCODERS, NoEncoderError
 from training.evaluation import Evaluation, evaluate, rankers_of
 from training.modelling import TRAINING_FILE, save_model, train_on
 from training.ranker import NothingToLearnError
@@ -49,12 +51,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(f"there is no file {', '.join(missing)}")
     items = exported_items(options.items, item_rejects) if options.items else []
     try:
+        encoder = ENCODERS[options.encoder]() if options.encoder else None
         with _console.status("reading the log, replaying profiles"):
             source = partial(exported_events, options.events, rejects)
             dataset = make_dataset(
                 source, items, how=options.split, hold_last_events=options.hold_last_events
             )
-    except NoLabelsError as error:
+    except (NoEncoderError, NoLabelsError) as error:
         return _fail(str(error))
     for found in (item_rejects, rejects):
         _tell_rejects(found)
@@ -62,6 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if now is None:
         return _fail("the log holds no valid event; see docs/events.md for the format")
     try:
+        dataset = replace(dataset, encoder=encoder)
         tuned = _tune(dataset, options) if options.tune else None
         evaluation = _make_model(dataset, now, options, tuned)
     except (NothingToLearnError, TuningError) as error:
@@ -97,6 +101,11 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--tune", type=_count, metavar="N", help="search for better settings in N trials; can be interrupted"
+    )
+    parser.add_argument(
+        "--encoder",
+        choices=list(ENCODERS),
+        help="items are alike by what their words mean, too (extra `embeddings`); else by the words alone",
     )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)

@@ -15,7 +15,7 @@ from training.cold_report import cold_section
 from training.data_checks import Soundness
 from training.data_report import data_section
 from training.dataset import Dataset
-from training.evaluation import MODEL, Evaluation, UserGroup
+from training.evaluation import EARLY, MODEL, Evaluation, UserGroup
 from training.measuring import EXAMPLE_ITEMS, LIST_LENGTH, TOP, Example
 from training.segments_report import segments_section
 from training.split import Split
@@ -235,22 +235,47 @@ def _group_name(name: str, group: UserGroup) -> str:
 
 def _recall(evaluation: Evaluation) -> str:
     recall, added = evaluation.recall_by_source, evaluation.recall_added_by_source
+    early, early_added = evaluation.early_recall_by_source, evaluation.early_recall_added_by_source
     rows = [
-        [source, f"{share:.2%}", _figure(added.get(source), "{:+.2%}")] for source, share in recall.items()
+        [
+            source,
+            _size(evaluation.offered_by_source.get(source)),
+            _figure(early.get(source), "{:.2%}"),
+            _figure(early_added.get(source), "{:+.2%}"),
+            f"{share:.2%}",
+            _figure(added.get(source), "{:+.2%}"),
+        ]
+        for source, share in recall.items()
     ]
     note = (
-        "Share of users whose held-out item a source offers (the bar), and whose item it alone offers (the "
-        "stronger part): what the ceiling, any, would lose without it. "
+        "Share of users whose held-out item is among the k that a source offers (the bar), and whose item it "
+        "alone offers (the stronger part): what the ceiling, any, would lose without it. In the table also "
+        f"among the first {EARLY} of every source. "
     )
-    chart = bars(recall, "{:.1%}", parts=added, label="recall by source")
-    return _note(note + _idle(evaluation)) + chart + table(["source", "alone", "added on top"], rows)
+    head = ["source", "k", f"alone @{EARLY}", f"added @{EARLY}", "alone @k", "added @k"]
+    return (
+        _note(note + _idle(evaluation))
+        + bars(recall, "{:.1%}", parts=added, label="recall by source")
+        + (table(head, rows))
+    )
+
+
+def _size(offered: int | None) -> str:
+    if offered is None:
+        return ""
+    return f"{offered:,}" if offered else "off"
 
 
 def _idle(evaluation: Evaluation) -> str:
-    """Say which sources add nothing."""
+    """Say which of the sources that are on add nothing."""
     if not evaluation.users:
         return "No user was evaluated."
-    idle = [source for source, share in evaluation.recall_added_by_source.items() if not share]
+    off = {source for source, count in evaluation.offered_by_source.items() if not count}
+    idle = [
+        source
+        for source, share in evaluation.recall_added_by_source.items()
+        if not share and source not in off
+    ]
     if not idle:
         return "Every source adds something."
     names = idle[0] if len(idle) == 1 else f"{', '.join(idle[:-1])} and {idle[-1]}"

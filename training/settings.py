@@ -15,6 +15,8 @@ from personalization.recipe import DEFAULT_OFFERED, Offer, Recipe
 Part = Annotated[float, Meta(gt=0, le=1)]
 Seed = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 _OFFERED: Final = "offered."
+_NOT_FLAT: Final = frozenset({"offered", "encoder", "encoder_weight"})
+"""Of a recipe: the first has a name a source, the others come with an encoder (`Dataset.encoder`)."""
 
 
 class HyperparameterError(ValueError):
@@ -82,12 +84,13 @@ class Settings(Struct, frozen=True, kw_only=True):
         """
         recipe = msgspec.structs.asdict(self.recipe)
         offered = {_OFFERED + source: count for source, count in recipe.pop("offered").items()}
-        values = {**msgspec.structs.asdict(self.ranker), **recipe, **offered, "seed": self.seed}
+        flat = {name: value for name, value in recipe.items() if name not in _NOT_FLAT}
+        values = {**msgspec.structs.asdict(self.ranker), **flat, **offered, "seed": self.seed}
         return {name: str(value) for name, value in values.items() if value is not None}
 
 
 def _kinds(struct: type[Struct]) -> dict[str, Any]:
-    return {field.name: field.type for field in msgspec.structs.fields(struct) if field.name != "offered"}
+    return {field.name: field.type for field in msgspec.structs.fields(struct) if field.name not in _NOT_FLAT}
 
 
 _KINDS: Final[Mapping[str, Any]] = {

@@ -7,15 +7,19 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import structs
 from scipy import sparse
 
 from personalization.events import Item
+from personalization.factor_index import APPROXIMATE_FROM, FactorIndex
 from personalization.model_tables import NEIGHBOURS, POPULARITY_DAYS, Tables, strongest
 from personalization.profiles import at_seconds
 from personalization.recipe import Recipe
 from training.acts import Acts, Floats, Ints
 from training.autoencoder import autoencode
+from training.encoders import TextEncoder
 from training.factors import factorize
+from training.meaning import blended, encoded
 
 MAX_TERM_ITEMS: Final = 2_000
 """A word or tag of more items than this tells nothing and would cost a dense product."""
@@ -25,31 +29,47 @@ Doubles = npt.NDArray[np.float64]
 _WORD: Final = re.compile(r"\w+")
 
 
-def build_tables(acts: Acts, items: Sequence[Item], *, at: int, recipe: Recipe | None = None) -> Tables:
-    """Count everything that arrived until `at` (seconds since 1970)."""
-    recipe = recipe or Recipe()
+def build_tables(
+    acts: Acts,
+    items: Sequence[Item],
+    *,
+    at: int,
+    recipe: Recipe | None = None,
+    encoder: TextEncoder | None = None,
+) -> Tables:
+    """Count everything that arrived until `at` (seconds since 1970).
+
+    With an encoder, items are alike by what their words mean, too.
+    """
+    recipe = structs.replace(recipe or Recipe(), encoder=encoder.version if encoder else None)
     sequence = acts.first_of_each_item()
+    content = content_similarity(items)
+    if encoder:
+        content = blended(content, encoded(items, encoder), recipe.encoder_weight)
+    factors = factorize(sequence, len(items))
     return Tables(
         items=tuple(items),
         at=at,
         similarities={
             **_counted(sequence, len(items), recipe),
-            "content": content_similarity(items),
+            "content": content,
             "autoencoder": autoencode(sequence, len(items)),
         },
-        factors=factorize(sequence, len(items)),
+        factors=factors,
         popularity=_popularity(acts, len(items), at),
         first_seen=_first_seen(acts, items),
         recipe=recipe,
+        factor_index=FactorIndex.of(factors) if len(items) >= APPROXIMATE_FROM else None,
     )
 
 
 def recounted(tables: Tables, acts: Acts, recipe: Recipe) -> Tables:
     """Return tables of the same acts by another recipe; what it has no say in is kept."""
+    kept = structs.replace(recipe, encoder=tables.recipe.encoder)
     if recipe.counts_as(tables.recipe):
-        return replace(tables, recipe=recipe)
+        return replace(tables, recipe=kept)
     counted = _counted(acts.first_of_each_item(), len(tables.items), recipe)
-    return replace(tables, similarities={**tables.similarities, **counted}, recipe=recipe)
+    return replace(tables, similarities={**tables.similarities, **counted}, recipe=kept)
 
 
 def _counted(sequence: Acts, items: int, recipe: Recipe) -> dict[str, sparse.csr_array]:

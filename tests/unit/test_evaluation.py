@@ -15,8 +15,9 @@ from personalization.events import Item
 from personalization.features import FEATURES
 from personalization.model_tables import Floats
 from personalization.ranking import REASONS
+from personalization.recipe import DEFAULT_OFFERED
 from training.dataset import Dataset, make_dataset
-from training.evaluation import CUTOFFS, GROUPS, MODEL, Evaluation, evaluate, recall_of_sources
+from training.evaluation import CUTOFFS, EARLY, GROUPS, MODEL, Evaluation, evaluate, recall_of_sources
 from training.measuring import EXAMPLE_ITEMS, EXAMPLES, LIST_LENGTH
 from training.split import Stage
 
@@ -135,6 +136,26 @@ def test_a_source_offers_what_is_among_its_candidates(dataset: Dataset, found: E
     for place, source in enumerate(SOURCES):
         offered = offering[:, place].sum() / found.users
         assert found.recall_by_source[source] == pytest.approx(offered, abs=1e-5)
+
+
+def test_recall_is_told_at_each_sources_size_and_among_the_first_twenty(
+    dataset: Dataset, found: Evaluation
+) -> None:
+    knowledge = dataset.knowledge(Stage.TEST)
+    (block,) = knowledge.blocks(dataset.evaluated)
+    wanted = knowledge.labels.item[block.users]
+    hit = block.candidates.item == wanted[block.candidates.user]
+    early = block.candidates.rank[hit] <= EARLY
+    assert found.offered_by_source == DEFAULT_OFFERED
+    for place, source in enumerate(SOURCES):
+        alone = early[:, place] & (early.sum(axis=1) == 1)
+        assert found.early_recall_by_source[source] == pytest.approx(
+            early[:, place].sum() / found.users, abs=1e-5
+        )
+        assert found.early_recall_added_by_source[source] == pytest.approx(
+            alone.sum() / found.users, abs=1e-5
+        )
+    assert 0 < found.early_recall_by_source["any"] < found.recall_by_source["any"]
 
 
 def test_lists_are_measured_by_their_first_ten(dataset: Dataset, found: Evaluation) -> None:

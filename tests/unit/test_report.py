@@ -292,6 +292,21 @@ def test_sources_that_add_nothing_are_named(added: dict[str, float], sentence: s
     assert sentence in words(evaluation(recall_added_by_source=added))
 
 
+def test_a_source_that_is_off_is_shown_as_such_and_not_blamed() -> None:
+    sizes = {"covisitation": 120, "content": 0}
+    shown = words(
+        evaluation(
+            offered_by_source=sizes,
+            early_recall_by_source={"covisitation": 0.125, "content": 0.0, "any": 0.25},
+            early_recall_added_by_source={"covisitation": 0.0625, "content": 0.0},
+        )
+    )
+    assert "Every source adds something." in shown
+    assert "source k alone @20 added @20 alone @k added @k" in shown
+    assert "covisitation 120 12.50% +6.25% 40.00% +30.00%" in shown
+    assert "content off 0.00% +0.00% 20.00% +0.00%" in shown
+
+
 def test_where_nobody_was_evaluated_no_source_is_blamed() -> None:
     assert "adds nothing" not in words(evaluation(users=0))
 

@@ -2,7 +2,7 @@
 
 A source scores items for a user's history by one sparse product, or by factors, and offers its best. The
 union is ranked: an item that one source offers has the scores of all. Cost for a block: linear in its history
-times `NEIGHBOURS`, and for the factors in users times items.
+times `NEIGHBOURS`, and for the factors in users times items, or times a search's depth in a large catalogue.
 """
 
 from collections.abc import Mapping, Sequence
@@ -171,8 +171,8 @@ def generate(history: History, tables: Tables) -> Candidates:
         name: sparse.csr_array((history.last if name == "transition" else history.weights) @ matrix)
         for name, matrix in tables.similarities.items()
     }
-    vectors = fold_in(history.weights, tables.factors)
-    near = nearest(vectors, tables.factors, history.excluded, offered["factors"])
+    vectors = fold_in(history.weights, tables.factors, tables.gram)
+    near = nearest(vectors, tables.factors, history.excluded, offered["factors"], tables.factor_index)
     found = _union(
         {
             **{

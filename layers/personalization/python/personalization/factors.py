@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from personalization.factor_index import FactorIndex
 from personalization.model_tables import Floats, Ints
 
 CONFIDENCE: Final = 5.0
@@ -24,37 +25,79 @@ BLOCK_ENTRIES: Final = 4_000_000
 Doubles = npt.NDArray[np.float64]
 
 
-def fold_in(weights: sparse.csr_array, factors: Floats) -> Doubles:
+def fold_in(weights: sparse.csr_array, factors: Floats, gram: Doubles) -> Doubles:
     """Return users' vectors (b, d) for their weighted items (b, n); 0 for users without any.
 
-    Solves (Y'Y + Y' diag(c) Y + `REGULARIZATION` I) x = Y' (1 + c), Y being the items' vectors and
-    c = `CONFIDENCE` x weight. Cost a user: items x d^2 + d^3.
+    Solves (Y'Y + Y' diag(c) Y + `REGULARIZATION` I) x = Y' (1 + c), Y being the items' vectors, `gram` (d, d)
+    their Y'Y and c = `CONFIDENCE` x weight. Cost a user: known items x d^2 + d^3.
     """
-    every = factors.astype(np.float64)
-    gram = every.T @ every + REGULARIZATION * np.eye(factors.shape[1])
+    ridge = gram + REGULARIZATION * np.eye(factors.shape[1])
     vectors = np.zeros((weights.shape[0], factors.shape[1]))
     for user in np.flatnonzero(np.diff(weights.indptr)):
         known = slice(weights.indptr[user], weights.indptr[user + 1])
-        items, confidence = every[weights.indices[known]], CONFIDENCE * weights.data[known].astype(np.float64)
-        vectors[user] = np.linalg.solve(gram + (items.T * confidence) @ items, items.T @ (1.0 + confidence))
+        items = factors[weights.indices[known]].astype(np.float64)
+        confidence = CONFIDENCE * weights.data[known].astype(np.float64)
+        vectors[user] = np.linalg.solve(ridge + (items.T * confidence) @ items, items.T @ (1.0 + confidence))
     return vectors
 
 
-def nearest(vectors: Doubles, factors: Floats, excluded: sparse.csr_array, count: int) -> tuple[Ints, Ints]:
+def nearest(
+    vectors: Doubles,
+    factors: Floats,
+    excluded: sparse.csr_array,
+    count: int,
+    index: FactorIndex | None = None,
+) -> tuple[Ints, Ints]:
     """Return (users, items) of each user's `count` best items, users ascending, best first, ties by item.
 
-    Users and items without factors and excluded items (b, n) are passed over. Exact, in blocks of bounded
-    memory; cost a user: n x d.
+    Users and items without factors and excluded items (b, n) are passed over. Without an index exact, in
+    blocks of bounded memory; cost a user: n x d. With one, by a search that reaches as much further as the
+    user has excluded items; cost a user: that of `FactorIndex.search`.
     """
+    parts = (
+        _exact(vectors, factors, excluded, count)
+        if index is None
+        else (
+            _found(user, index, vectors, factors, excluded, count=count)
+            for user in np.flatnonzero(vectors.any(axis=1)).tolist()
+        )
+    )
+    none = np.empty(0, dtype=np.int64)
+    users, items = zip((none, none), *parts, strict=True)
+    return np.concatenate(users), np.concatenate(items)
+
+
+def _exact(
+    vectors: Doubles, factors: Floats, excluded: sparse.csr_array, count: int
+) -> Iterator[tuple[Ints, Ints]]:
     every = factors.astype(np.float64)
-    found: list[tuple[Ints, Ints]] = [(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))]
     for start, end in _blocks(len(vectors), len(every)):
         scores = vectors[start:end] @ every.T
         hidden = excluded[start:end].tocoo()
         scores[hidden.coords] = 0.0
-        found.append(_best(scores, count, start))
-    users, items = zip(*found, strict=True)
-    return np.concatenate(users), np.concatenate(items)
+        yield _best(scores, count, start)
+
+
+def _found(
+    user: int,
+    index: FactorIndex,
+    vectors: Doubles,
+    factors: Floats,
+    excluded: sparse.csr_array,
+    *,
+    count: int,
+) -> tuple[Ints, Ints]:
+    """One user's best by the index, or exactly where it has no answer."""
+    hidden = excluded.indices[excluded.indptr[user] : excluded.indptr[user + 1]]
+    rows = index.search(vectors[user], count + len(hidden))
+    if rows is None:
+        ((_, items),) = _exact(vectors[[user]], factors, excluded[[user]], count)
+    else:
+        rows = np.setdiff1d(rows, hidden)
+        scores = factors[rows].astype(np.float64) @ vectors[user]
+        rows, scores = rows[scores != 0.0], scores[scores != 0.0]
+        items = rows[np.lexsort((rows, -scores))[:count]]
+    return np.full(len(items), user, dtype=np.int64), items
 
 
 def _blocks(users: int, items: int) -> Iterator[tuple[int, int]]:

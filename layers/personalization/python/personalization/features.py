@@ -104,7 +104,7 @@ def _of_whole(candidates: Candidates, history: History, tables: Tables) -> Itera
     for name in _WHOLE:
         linked = sparse.csr_array(history.whole @ tables.similarities[name])
         yield entries_at(linked, candidates.user, candidates.item)
-    vectors = fold_in(history.whole, tables.factors)
+    vectors = fold_in(history.whole, tables.factors, tables.gram)
     yield affinity(vectors, tables.factors, candidates.user, candidates.item)
 
 

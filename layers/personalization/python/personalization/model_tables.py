@@ -18,12 +18,14 @@ from scipy import sparse
 
 from personalization.errors import ModelError
 from personalization.events import Item
+from personalization.factor_index import FactorIndex
 from personalization.profiles import item_hash
 from personalization.recipe import Recipe
 
 NEIGHBOURS: Final = 100
 POPULARITY_DAYS: Final = (1, 7, 30, 365)
 """Windows of `Tables.popularity`, in days before the tables' time."""
+FACTOR_INDEX_FILE: Final = "factors.voyager"
 SIMILARITIES: Final = ("covisitation", "transition", "content", "propagation", "autoencoder")
 
 Floats = npt.NDArray[np.float32]
@@ -50,6 +52,8 @@ class Tables:
         (n,), seconds since 1970 of publication or of the first act; 0 if neither is known.
     recipe
         How the tables were counted, and how candidates are found in them.
+    factor_index
+        Finds the nearest of the factors in a large catalogue; None for one that is scored in full.
     """
 
     items: tuple[Item, ...]
@@ -59,6 +63,7 @@ class Tables:
     popularity: Floats
     first_seen: Ints
     recipe: Recipe = field(default_factory=Recipe)
+    factor_index: FactorIndex | None = None
 
     @cached_property
     def index(self) -> dict[str, int]:
@@ -72,6 +77,12 @@ class Tables:
         for row, item in enumerate(self.items):
             rows.setdefault(item_hash(item.item_id), []).append(row)
         return rows
+
+    @cached_property
+    def gram(self) -> npt.NDArray[np.float64]:
+        """(d, d), the factors' Gram matrix, which every user's fold-in needs. O(n x d^2), once."""
+        every = self.factors.astype(np.float64)
+        return np.asarray(every.T @ every)
 
     @cached_property
     def neighbours(self) -> Mapping[str, sparse.csr_array]:
@@ -122,6 +133,9 @@ def save_tables(tables: Tables, folder: Path) -> None:
     (folder / "at.json").write_bytes(msgspec.json.encode(tables.at))
     (folder / "recipe.json").write_bytes(msgspec.json.encode(tables.recipe))
     np.save(folder / "factors.npy", tables.factors)
+    (folder / FACTOR_INDEX_FILE).unlink(missing_ok=True)
+    if tables.factor_index:
+        tables.factor_index.save(folder / FACTOR_INDEX_FILE)
     np.save(folder / "popularity.npy", tables.popularity)
     np.save(folder / "first_seen.npy", tables.first_seen)
     for name, matrix in tables.similarities.items():
@@ -141,6 +155,7 @@ def load_tables(folder: Path) -> Tables:
     try:
         items = msgspec.json.decode((folder / "items.json").read_bytes(), type=tuple[Item, ...])
         at = msgspec.json.decode((folder / "at.json").read_bytes(), type=int)
+        index = folder / FACTOR_INDEX_FILE
         return Tables(
             items=items,
             at=at,
@@ -149,6 +164,7 @@ def load_tables(folder: Path) -> Tables:
             popularity=np.load(folder / "popularity.npy"),
             first_seen=np.load(folder / "first_seen.npy"),
             recipe=read_recipe(folder),
+            factor_index=FactorIndex.load(index) if index.exists() else None,
         )
     except (OSError, ValueError, msgspec.DecodeError) as error:
         raise ModelError(f"the model's tables can't be read: {error}") from error

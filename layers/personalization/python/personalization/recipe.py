@@ -45,6 +45,9 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         The same for what comes after what.
     damping
         Similarities are divided by both ends' popularity to this power: 0 counts, 0.5 is a cosine.
+    encoder, encoder_weight
+        Name and version of the sentence encoder that content similarity knows meaning by, if any, and what
+        its cosines weigh against those of words.
     """
 
     offered: dict[str, Offer] = msgspec.field(default_factory=lambda: dict(DEFAULT_OFFERED))
@@ -55,6 +58,8 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     transition_window: Count = 4
     transition_decay: Share = 0.5
     damping: Share = 0.5
+    encoder: str | None = None
+    encoder_weight: Annotated[float, Meta(ge=0)] = 0.5
 
     def counts_as(self, other: "Recipe") -> bool:
         """Whether both count the same tables; they may find other candidates in them."""
