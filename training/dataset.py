@@ -4,7 +4,7 @@ Equal logs give equal bytes: arrays as ``.npy``, profiles in their stored form, 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -15,8 +15,11 @@ from scipy import sparse
 
 from personalization.events import Item
 from personalization.model_tables import Tables
+from personalization.profiles import at_seconds
 from training.acts import ActLog, Acts, Ints, collect
+from training.impressions import Impressions
 from training.knowledge import Knowledge
+from training.lessons import Lessons
 from training.snapshots import StoredProfiles, replay
 from training.sources import Source
 from training.split import Labels, Split, Stage, known_to, split, stops_training
@@ -61,14 +64,29 @@ class Dataset:
     def tables(self, stage: Stage) -> Tables:
         """Build the tables a stage may know, as of its newest act."""
         acts = known_to(self.labels[stage], self.log.acts)
-        return build_tables(acts, self.log.items, at=int(acts.at.max(initial=0)))
+        return build_tables(acts, self.log.items, at=int(acts.at.max(initial=0)), shown=self.shown(stage))
+
+    def shown(self, stage: Stage) -> Impressions:
+        """Return the impressions whose outcome a stage may know."""
+        end = 0 if self.log.last_at is None else at_seconds(self.log.last_at) + 1
+        return self.log.shown.mature_before(np.minimum(self.labels[stage].cut, end))
 
     def knowledge(self, stage: Stage) -> Knowledge:
         """Collect what a stage knows, once."""
         if stage not in self._known:
-            known = Knowledge(self.profiles[stage], self.labels[stage], self.owned(stage), self.tables(stage))
-            self._known[stage] = known
+            self._known[stage] = Knowledge(
+                self.profiles[stage],
+                self.labels[stage],
+                self.owned(stage),
+                self.tables(stage),
+                self.lessons() if stage is Stage.TRAIN else None,
+            )
         return self._known[stage]
+
+    def lessons(self) -> Lessons:
+        """Return what the train stage's label window teaches beside the labels."""
+        cut, next_cut = self.labels[Stage.TRAIN].cut, self.labels[Stage.TEST].cut
+        return Lessons.of(self.log.shown, self.shown(Stage.TRAIN), cut, next_cut, len(self.log.items))
 
     def owned(self, stage: Stage) -> sparse.csr_array:
         """(users, items), 1 for what each user had bought or rated as far as a stage may know."""
@@ -85,12 +103,13 @@ def make_dataset(
     and neither counted, factorized nor learnt from.
     """
     log = collect(source(), items)
-    log = replace(log, acts=log.acts.without_last(hold_last_events))
+    log = log.without_last(hold_last_events)
     how, labels = split(log.acts, len(log.users), how)
     return Dataset(log, labels, replay(source(), log.users, labels), how)
 
 
 _COLUMNS: Final = ("user", "item", "at", "weight")
+_SHOWN: Final = ("user", "item", "at", "position", "clicked")
 
 
 class _Facts(msgspec.Struct):
@@ -110,6 +129,8 @@ def save_dataset(dataset: Dataset, folder: Path) -> None:
     for name in _COLUMNS:
         np.save(folder / f"acts.{name}.npy", getattr(log.acts, name))
         np.save(folder / f"owned.{name}.npy", getattr(log.owned, name))
+    for name in _SHOWN:
+        np.save(folder / f"shown.{name}.npy", getattr(log.shown, name))
     for stage in Stage:
         np.save(folder / f"labels.{stage}.items.npy", dataset.labels[stage].items)
         np.save(folder / f"labels.{stage}.cut.npy", dataset.labels[stage].cut)
@@ -130,7 +151,8 @@ def load_dataset(folder: Path, stages: Sequence[Stage] = tuple(Stage)) -> Datase
         for stage in Stage
     }
     profiles = {stage: _profiles(folder / f"profiles.{stage}.msgpack") for stage in stages}
-    log = ActLog(facts.users, facts.items, acts, owned, facts.events, facts.last_at)
+    shown = Impressions(*(np.load(folder / f"shown.{name}.npy") for name in _SHOWN))
+    log = ActLog(facts.users, facts.items, acts, owned, facts.events, facts.last_at, shown)
     return Dataset(log, labels, profiles, facts.how)
 
 

@@ -12,6 +12,7 @@ from training.cold_report import cold_section
 from training.dataset import Dataset
 from training.evaluation import MODEL, Evaluation, UserGroup
 from training.measuring import EXAMPLE_ITEMS, LIST_LENGTH, TOP, Example
+from training.propensities import Examination, examination_section, examine
 from training.segments_report import segments_section
 from training.split import Split
 from training.tradeoff import TradeOff
@@ -67,6 +68,7 @@ def save_report(
 
     `training` is the model's `TRAINING_FILE`.
     """
+    examination = examine(dataset.log.shown)
     report = {
         "events": dataset.log.events,
         "acts": len(dataset.log.acts),
@@ -75,6 +77,7 @@ def save_report(
         "protocol": _HELD_OUT[dataset.how] + _RULES,
         "evaluation": msgspec.to_builtins(evaluation, str_keys=True),
         "audience": msgspec.to_builtins(audience, str_keys=True),
+        "examination": msgspec.to_builtins(examination),
         "training": msgspec.json.decode(training),
     }
     folder.mkdir(parents=True, exist_ok=True)
@@ -83,7 +86,7 @@ def save_report(
         f"{report['events']:,} events, {report['users']:,} users, {report['items']:,} items. "
         f"{evaluation.users:,} users evaluated. Protocol: {report['protocol']}."
     )
-    text = page(facts, evaluation, audience, report["training"])
+    text = page(facts, evaluation, audience, examination, report["training"])
     (folder / "report.html").write_text(text, encoding="utf-8")
 
 
@@ -93,7 +96,13 @@ def read_evaluation(folder: Path) -> Evaluation:
     return msgspec.convert(report["evaluation"], Evaluation, strict=False)
 
 
-def page(facts: str, evaluation: Evaluation, audience: Audience, training: dict[str, Any]) -> str:
+def page(
+    facts: str,
+    evaluation: Evaluation,
+    audience: Audience,
+    examination: Examination,
+    training: dict[str, Any],
+) -> str:
     """Lay out the page; it needs no network, and strings of the data are only ever text in it."""
     importance = dict(list(training["importance"].items())[:_FEATURES_SHOWN])
     sections = {
@@ -104,6 +113,7 @@ def page(facts: str, evaluation: Evaluation, audience: Audience, training: dict[
         "Who it is good for": _groups(evaluation.groups),
         "Segments": segments_section(audience.segments),
         "Cold start": cold_section(audience.newcomers, audience.new_items),
+        "Which places are looked at": examination_section(examination),
         "Recall by source": _recall(evaluation),
         "Example users": _examples(evaluation.examples),
         "Learning curve": curve(

@@ -1,6 +1,6 @@
 """The ranker's examples: labels among candidates, a sample of the rest, nothing from the future."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
@@ -11,11 +11,16 @@ import pytest
 from factories import NOW, event
 from personalization.events import Event, Item
 from personalization.features import FEATURES
+from personalization.model_tables import Floats, entries_at
 from personalization.profiles import at_seconds
+from training.acts import Ints
+from training.click_through import click_through
 from training.dataset import Dataset, make_dataset
+from training.impressions import ATTRIBUTION_SECONDS, Impressions
 from training.knowledge import Knowledge
+from training.lessons import label_weights
 from training.modelling import train_on
-from training.ranker import NothingToLearnError, collect_examples, leaves, train_ranker
+from training.ranker import NothingToLearnError, _sampled, collect_examples, leaves, train_ranker
 from training.split import Split, Stage
 
 USERS, ITEMS, LENGTH = 150, 260, 12
@@ -84,6 +89,120 @@ def assert_blind(knowledge: Knowledge, cut: Mapping[str, int]) -> None:
     for block, other in zip(knowledge.blocks(users), blind.blocks(users), strict=True):
         np.testing.assert_array_equal(block.candidates.item, other.candidates.item)
         np.testing.assert_array_equal(block.features(), other.features())
+
+
+def with_slates(events: list[Event]) -> list[Event]:
+    """Put a slate that holds the item a minute before each act, and one of drawn items a day before."""
+    chance = np.random.default_rng(8)
+    shown = []
+    for one in events:
+        for name, before in (("visit", timedelta(minutes=1)), ("earlier", timedelta(days=1))):
+            drawn = [f"sku-{item:03}" for item in chance.choice(ITEMS, 4, replace=False).tolist()]
+            items = [*drawn, one.item_id or ""] if name == "visit" else drawn
+            shown.append(
+                event(
+                    "impression",
+                    item_ids=chance.permutation(items).tolist(),
+                    user_key=one.user_key,
+                    event_id=f"{name}-{one.event_id}",
+                    occurred_at=one.occurred_at - before,
+                )
+            )
+    return [*shown, *events]
+
+
+def rates(knowledge: Knowledge, events: list[Event], cut: Mapping[str, int]) -> tuple[Floats, Floats]:
+    """What a stage's tables say of impressions, and what those of a log without labels' visits say."""
+
+    def is_known(one: Event) -> bool:
+        visit = ATTRIBUTION_SECONDS if one.item_ids else 0
+        return at_seconds(one.received_at) < cut[one.user_key] - visit
+
+    ends = [event("consent_changed", None, consent="none", occurred_at=NOW + timedelta(days=90))]
+    known = [*filter(is_known, events), *ends]
+    blind = make_dataset(lambda: iter(known), CATALOGUE).tables(Stage.SERVE)
+    return knowledge.tables.click_through, blind.click_through
+
+
+@pytest.mark.parametrize("how", [Split.LAST, Split.TIME])
+@pytest.mark.parametrize("stage", [Stage.TRAIN, Stage.TEST])
+def test_the_slate_that_led_to_a_label_reaches_no_feature(how: Split, stage: Stage) -> None:
+    events = with_slates(log(np.random.default_rng(7)))
+    split = make_dataset(lambda: iter(events), CATALOGUE, how=how)
+    assert len(split.labels[stage].users) > 30
+    found, blind = rates(split.knowledge(stage), events, cuts(split, stage))
+    assert len(set(found.tolist())) > 50
+    np.testing.assert_array_equal(found, blind)
+
+
+def test_a_planted_slate_is_caught() -> None:
+    """Counting every impression before the cut, the label's own slate among them, changes what tables say."""
+    events = with_slates(log(np.random.default_rng(7)))
+    split = make_dataset(lambda: iter(events), CATALOGUE)
+    cut = split.labels[Stage.TEST].cut
+    leaking = split.log.shown.where(split.log.shown.at < cut[split.log.shown.user])
+    rate = click_through(leaking, ITEMS).astype(np.float32)
+    known = split.knowledge(Stage.TEST)
+    planted = replace(known, tables=replace(known.tables, click_through=rate))
+    found, blind = rates(planted, events, cuts(split, Stage.TEST))
+    assert (found != blind).any()
+
+
+def test_what_was_passed_over_is_taught_before_other_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("training.ranker.NEGATIVES", 5)
+    events = with_slates(log(np.random.default_rng(7)))
+    known = make_dataset(lambda: iter(events), CATALOGUE).knowledge(Stage.TRAIN)
+    assert known.lessons is not None
+    chance = np.random.default_rng(1)
+    for block in known.blocks(known.labels.users):
+        rows = block.users[block.candidates.user]
+        passed = entries_at(known.lessons.passed_over, rows, block.candidates.item)
+        chosen = _sampled(block.candidates.user, np.ones(len(rows), dtype=np.bool_), passed, chance)
+        for user in range(block.candidates.users):
+            own = block.candidates.user == user
+            assert passed[own & chosen].sum() == min(passed[own].sum(), 5)
+            assert (own & chosen).sum() == 5
+    assert known.lessons.passed_over.sum() > 200
+
+
+def test_no_later_label_is_taught_as_passed_over() -> None:
+    """It was shown within the label window, a minute before the act that the next stage has to find."""
+    events = with_slates(log(np.random.default_rng(7)))
+    split = make_dataset(lambda: iter(events), CATALOGUE)
+    lessons, later = split.knowledge(Stage.TRAIN).lessons, split.labels[Stage.TEST]
+    assert lessons is not None
+    users = later.users
+    shown = split.log.shown
+    visit = shown.where(shown.at == later.cut[shown.user] - 60)
+    assert set(zip(users.tolist(), later.item[users].tolist(), strict=True)) <= set(
+        zip(visit.user.tolist(), visit.item.tolist(), strict=True)
+    )
+    label = entries_at(lessons.passed_over, users, later.item[users])
+    earlier = {(int(user), int(item)) for user, item, at in _shown_before(shown, later.cut)}
+    assert all(
+        not taught or (user, item) in earlier
+        for user, item, taught in zip(users.tolist(), later.item[users].tolist(), label.tolist(), strict=True)
+    )
+
+
+def _shown_before(shown: Impressions, cut: Ints) -> Iterator[tuple[int, int, int]]:
+    mature = shown.where(shown.at < cut[shown.user] - ATTRIBUTION_SECONDS)
+    return zip(mature.user.tolist(), mature.item.tolist(), mature.at.tolist(), strict=True)
+
+
+def test_labels_of_items_that_were_mostly_shown_at_the_end_weigh_more() -> None:
+    chance = np.random.default_rng(1)
+    place = np.tile(np.arange(4), 5_000)
+    item = chance.random(len(place)) < np.where(place >= 2, 0.9, 0.1)
+    clicked = chance.random(len(place)) < 0.4 / (1 + place)
+    nobody = np.zeros(len(place), dtype=np.int64)
+    shown = Impressions(
+        nobody.astype(np.int32), item.astype(np.int32), nobody, place.astype(np.uint8), clicked
+    )
+    weight = label_weights(shown, 3)
+    assert weight[0] < 1 < weight[1]
+    assert weight[2] == 1
+    assert label_weights(Impressions.none(), 2).tolist() == [1, 1]
 
 
 def cuts(dataset: Dataset, stage: Stage) -> dict[str, int]:

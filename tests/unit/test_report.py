@@ -26,11 +26,13 @@ from training.evaluation import (
     UserGroup,
 )
 from training.measuring import Example, Recommended
+from training.propensities import Examination
 from training.report import page, read_evaluation, save_report
 from training.segments import Segment, Segments
 from training.split import Split
 from training.tradeoff import TradeOff
 
+EXAMINATION = Examination((1.0, 0.6), (1_000, 900), (50, 27))
 TRAINING = {"validation_ndcg_at_10": [0.1, 0.3, 0.2], "importance": {"price": 7.0, "popular_rank": 3.0}}
 HOSTILE = "</bdi></style><script>alert('x')</script><img src=x onerror=\"alert(1)\">&lt;"
 VOID = {"meta", "line", "rect", "circle", "polyline"}
@@ -117,7 +119,7 @@ AUDIENCE = Audience(
 
 
 def laid_out(found: Evaluation, *, facts: str = "facts", audience: Audience = AUDIENCE) -> str:
-    return page(facts, found, audience, TRAINING)
+    return page(facts, found, audience, EXAMINATION, TRAINING)
 
 
 def words(found: Evaluation) -> str:
