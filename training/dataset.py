@@ -64,7 +64,7 @@ class Dataset:
     def tables(self, stage: Stage) -> Tables:
         """Build the tables a stage may know, as of its newest act."""
         acts = known_to(self.labels[stage], self.log.acts)
-        return build_tables(acts, self.log.items, at=int(acts.at.max(initial=0)), shown=self.shown(stage))
+        return build_tables(acts, self.log.items, at=int(acts.at.max(initial=0)))
 
     def shown(self, stage: Stage) -> Impressions:
         """Return the impressions whose outcome a stage may know."""

@@ -14,9 +14,7 @@ from personalization.profiles import at_seconds
 from personalization.recipe import Recipe
 from training.acts import Acts, Floats, Ints
 from training.autoencoder import autoencode
-from training.click_through import click_through
 from training.factors import factorize
-from training.impressions import Impressions
 
 MAX_TERM_ITEMS: Final = 2_000
 """A word or tag of more items than this tells nothing and would cost a dense product."""
@@ -26,17 +24,9 @@ Doubles = npt.NDArray[np.float64]
 _WORD: Final = re.compile(r"\w+")
 
 
-def build_tables(
-    acts: Acts,
-    items: Sequence[Item],
-    *,
-    at: int,
-    shown: Impressions | None = None,
-    recipe: Recipe | None = None,
-) -> Tables:
+def build_tables(acts: Acts, items: Sequence[Item], *, at: int, recipe: Recipe | None = None) -> Tables:
     """Count everything that arrived until `at` (seconds since 1970)."""
     recipe = recipe or Recipe()
-    shown = shown or Impressions.none()
     sequence = acts.first_of_each_item()
     support = np.bincount(sequence.item, minlength=len(items))
     damping = 1.0 / np.maximum(support, 1) ** recipe.damping
@@ -56,7 +46,6 @@ def build_tables(
         factors=factorize(sequence, len(items)),
         popularity=_popularity(acts, len(items), at),
         first_seen=_first_seen(acts, items),
-        click_through=click_through(shown, len(items)).astype(np.float32),
         recipe=recipe,
     )
 

@@ -10,7 +10,6 @@ import numpy.typing as npt
 import pytest
 from sklearn.linear_model import PoissonRegressor
 
-from training.click_through import click_through
 from training.impressions import Impressions
 from training.propensities import LEAST, examination_section, examine, propensities
 from training.shop import Shop, examination
@@ -31,10 +30,8 @@ def impressions(item: npt.NDArray[Any], position: npt.NDArray[Any], clicked: npt
     )
 
 
-def sorted_by_attraction(
-    chance: np.random.Generator, *, slates: int = 30_000
-) -> tuple[Impressions, npt.NDArray[np.float64]]:
-    """Put the better items nearer the top, most of the time; return slates and the items' attraction."""
+def sorted_by_attraction(chance: np.random.Generator, *, slates: int = 30_000) -> Impressions:
+    """Put the better items nearer the top, most of the time."""
     attraction = chance.beta(2, 8, size=100)
     items = np.array([chance.choice(100, PLACES, replace=False) for _ in range(slates)])
     noisy = attraction[items] + chance.normal(0, 0.1, size=items.shape)
@@ -42,7 +39,7 @@ def sorted_by_attraction(
     looked = examination(np.arange(PLACES))
     clicked = chance.random(items.shape) < looked * attraction[items]
     position = np.broadcast_to(np.arange(PLACES), items.shape)
-    return impressions(items.ravel(), position.ravel(), clicked.ravel()), attraction
+    return impressions(items.ravel(), position.ravel(), clicked.ravel())
 
 
 def test_the_synthetic_shops_propensities_are_found() -> None:
@@ -60,25 +57,17 @@ def test_the_synthetic_shops_propensities_are_found() -> None:
 
 
 def test_good_items_first_do_not_make_the_first_place_look_better() -> None:
-    shown, _ = sorted_by_attraction(np.random.default_rng(2))
+    shown = sorted_by_attraction(np.random.default_rng(2))
     rate = np.bincount(shown.position[shown.clicked]) / np.bincount(shown.position)
     truth = examination(np.arange(PLACES))
     assert np.abs(rate / rate[0] - truth).max() > 0.1
     np.testing.assert_allclose(propensities(shown), truth, atol=0.04)
 
 
-def test_debiased_rates_are_nearer_the_truth_than_shares_of_impressions() -> None:
-    shown, attraction = sorted_by_attraction(np.random.default_rng(3))
-    plain = np.bincount(shown.item[shown.clicked], minlength=100) / np.bincount(shown.item, minlength=100)
-    debiased = click_through(shown, 100)
-    assert np.abs(debiased - attraction).mean() < 0.01
-    assert np.abs(plain - attraction).mean() > 0.03
-
-
 def test_the_fit_is_a_poisson_regressions(monkeypatch: pytest.MonkeyPatch) -> None:
     """One factor an item and one a place: the same maximum as scikit-learn's, without the prior."""
     monkeypatch.setattr("training.propensities.PRIOR_CLICKS", 0.0)
-    shown, _ = sorted_by_attraction(np.random.default_rng(4), slates=4_000)
+    shown = sorted_by_attraction(np.random.default_rng(4), slates=4_000)
     design = np.hstack((np.eye(100)[shown.item], np.eye(PLACES)[shown.position][:, 1:]))
     cells, row = np.unique(design, axis=0, return_inverse=True)
     count = np.bincount(row)
@@ -94,25 +83,15 @@ def test_places_hardly_shown_are_taken_for_unbiased_and_none_for_less_than_the_l
     assert propensities(blind).tolist() == [1.0, LEAST]
 
 
-def test_a_log_without_impressions_has_no_propensities_and_rates_of_zero() -> None:
+def test_a_log_without_impressions_has_no_propensities() -> None:
     nothing = Impressions.none()
     assert len(propensities(nothing)) == 0
-    assert click_through(nothing, 3).tolist() == [0.0, 0.0, 0.0]
     assert examine(nothing).propensities == ()
     assert "no impressions" in examination_section(examine(nothing))
 
 
-def test_items_never_shown_have_the_mean_rate_and_rare_ones_are_near_it() -> None:
-    item, clicked = np.repeat([0, 1, 2], [4_000, 4_000, 2]), np.zeros(8_002)
-    clicked[:400], clicked[4_000:4_040], clicked[8_000] = 1, 1, 1
-    rate = click_through(impressions(item, np.zeros(8_002), clicked), 4)
-    assert abs(rate[3] - 441 / 8_002) < 1e-9
-    np.testing.assert_allclose(rate[:2], [0.1, 0.01], rtol=0.05)
-    assert 0.05 < rate[2] < 0.3
-
-
 def test_the_report_tells_each_place_its_propensity_and_counts() -> None:
-    shown, _ = sorted_by_attraction(np.random.default_rng(5), slates=2_000)
+    shown = sorted_by_attraction(np.random.default_rng(5), slates=2_000)
     found = examine(shown)
     assert found.impressions == (2_000,) * PLACES
     assert sum(found.clicks) == shown.clicked.sum()

@@ -1,10 +1,9 @@
 """Features: one function of (profiles, candidates, time), for training, batch ranking and live refresh.
 
 Missing values are NaN, which LightGBM learns a direction for: the rank at a source that does not offer an
-item, an unknown price. No feature looks past the profile it is given or the tables' time. What a user was
-shown last is not a feature: the slate a click came from is in the profile before the click, and would give
-the label away. How an item's impressions fared is one: they count in the tables once their outcome is known,
-after the visit. An item never shown has the mean rate, and without a log of impressions all have 0.
+item, an unknown price. No feature looks past the profile it is given or the tables' time. What was shown last
+is not a feature: the slate a click came from is in the profile before the click, and would give the label
+away.
 """
 
 from collections.abc import Iterator, Sequence
@@ -33,7 +32,6 @@ FEATURES: Final = (
     "transition_back",
     *(f"{name}_links" for name in _LINKS),
     *(f"popularity_{days}d" for days in POPULARITY_DAYS),
-    "click_through",
     "item_age_days",
     "price",
     "price_ratio",
@@ -68,7 +66,6 @@ def features(
         _back(candidates, history, tables),
         *_links(candidates, history, tables),
         *tables.popularity[item].T,
-        tables.click_through[item],
         np.where(first_seen > 0, (at[user] - first_seen) / _DAY, np.nan),
         tables.price[item],
         tables.price[item] / _typical_price(history, tables)[user],

@@ -48,9 +48,6 @@ class Tables:
         (n, len(POPULARITY_DAYS)), acts in each window, weighted by kind.
     first_seen
         (n,), seconds since 1970 of publication or of the first act; 0 if neither is known.
-    click_through
-        (n,), how likely an item is acted on when it is looked at, smoothed: an item never shown has the log's
-        mean, and all items of a log without impressions have 0.
     recipe
         How the tables were counted, and how candidates are found in them.
     """
@@ -61,7 +58,6 @@ class Tables:
     factors: Floats
     popularity: Floats
     first_seen: Ints
-    click_through: Floats
     recipe: Recipe = field(default_factory=Recipe)
 
     @cached_property
@@ -128,7 +124,6 @@ def save_tables(tables: Tables, folder: Path) -> None:
     np.save(folder / "factors.npy", tables.factors)
     np.save(folder / "popularity.npy", tables.popularity)
     np.save(folder / "first_seen.npy", tables.first_seen)
-    np.save(folder / "click_through.npy", tables.click_through)
     for name, matrix in tables.similarities.items():
         np.save(folder / f"{name}.data.npy", matrix.data.astype(np.float32))
         np.save(folder / f"{name}.indices.npy", matrix.indices.astype(np.int32))
@@ -153,7 +148,6 @@ def load_tables(folder: Path) -> Tables:
             factors=np.load(folder / "factors.npy", mmap_mode="r"),
             popularity=np.load(folder / "popularity.npy"),
             first_seen=np.load(folder / "first_seen.npy"),
-            click_through=np.load(folder / "click_through.npy"),
             recipe=msgspec.json.decode((folder / "recipe.json").read_bytes(), type=Recipe),
         )
     except (OSError, ValueError, msgspec.DecodeError) as error:
