@@ -68,8 +68,12 @@ class Dataset:
 
     def shown(self, stage: Stage) -> Impressions:
         """Return the impressions whose outcome a stage may know."""
+        return self.log.shown.mature_before(self._known_until(stage))
+
+    def _known_until(self, stage: Stage) -> Ints:
+        """(users,), a stage's cuts, or the end of the log: what it shows last waits for its outcome."""
         end = 0 if self.log.last_at is None else at_seconds(self.log.last_at) + 1
-        return self.log.shown.mature_before(np.minimum(self.labels[stage].cut, end))
+        return np.minimum(self.labels[stage].cut, end)
 
     def knowledge(self, stage: Stage) -> Knowledge:
         """Collect what a stage knows, once."""
@@ -85,7 +89,7 @@ class Dataset:
 
     def lessons(self) -> Lessons:
         """Return what the train stage's label window teaches beside the labels."""
-        cut, next_cut = self.labels[Stage.TRAIN].cut, self.labels[Stage.TEST].cut
+        cut, next_cut = self.labels[Stage.TRAIN].cut, self._known_until(Stage.TEST)
         return Lessons.of(self.log.shown, self.shown(Stage.TRAIN), cut, next_cut, len(self.log.items))
 
     def owned(self, stage: Stage) -> sparse.csr_array:

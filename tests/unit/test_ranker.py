@@ -110,7 +110,7 @@ def attraction(shown: Impressions) -> Floats:
 
 
 def blind_impressions(events: list[Event], cut: Mapping[str, int]) -> Impressions:
-    """Read a log that ends, for each user, at their cut, and without the slates of the last visit before it."""
+    """Read a log that ends, for each user, at their cut, without the slates of the visit before it."""
 
     def is_known(one: Event) -> bool:
         visit = ATTRIBUTION_SECONDS if one.item_ids else 0
