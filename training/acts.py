@@ -1,13 +1,13 @@
 """Acts: what users did with items, as columns.
 
-An act is a positive, deliberate dealing with one item (`candidates.ACT_WEIGHTS`); impressions never are, and
-a low rating is none, though its item is owned. Events of bots and events later than the late window are left
-out, as in profiles, and so is the same act in the same second: a client's retry.
+An act is a positive, deliberate dealing with one item (`candidates.ACT_WEIGHTS`); impressions never are, but
+are kept beside them, and a low rating is none, though its item is owned. Events of bots and events later than
+the late window are left out, as in profiles, and so is the same act in the same second: a client's retry.
 """
 
 from array import array
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +18,7 @@ from scipy import sparse
 from personalization.candidates import WEIGHT_OF_CODE, is_positive
 from personalization.events import Event, EventType, Item
 from personalization.profiles import CODES, LATE_WINDOW, OWNING, at_seconds, item_hash
+from training.impressions import Impressions, Slates, first_of_equal
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
@@ -83,6 +84,8 @@ class ActLog:
         scatters them: a tie that goes to the earlier item gives nothing away where ids follow time.
     owned
         What was bought or rated, low ratings too; with weight 0.
+    shown
+        What was shown of the catalogue, and whether it was acted on.
     events
         Events of users read.
     last_at
@@ -95,6 +98,22 @@ class ActLog:
     owned: Acts
     events: int
     last_at: datetime | None
+    shown: Impressions = field(default_factory=Impressions.none)
+
+    def without_last(self, count: int) -> "ActLog":
+        """Return the log without each user's last `count` acts, and what was shown since the first of them.
+
+        What was shown shortly before is left out, too: it led to them.
+        """
+        if not count:
+            return self
+        acts = self.acts
+        ends = np.searchsorted(acts.user, acts.user, side="right")
+        held = acts.where(np.arange(len(acts)) >= ends - count)
+        first = np.full(len(self.users), np.iinfo(np.int64).max)
+        np.minimum.at(first, held.user, held.at)
+        acts = acts.without_last(count)
+        return replace(self, acts=acts, shown=self.shown.mature_before(first))
 
 
 @dataclass(frozen=True)
@@ -121,36 +140,28 @@ class _Rows:
         """Renumber users and items, and order the acts; of equal ones the first in the log stays."""
         user, item = users[np.asarray(self.user)], items[np.asarray(self.item)]
         at, weight = np.asarray(self.at), np.asarray(self.weight)
-        kept = _first_of_equal(weight, item, at, user)
+        kept = first_of_equal(weight, item, at, user)
         order = kept[np.lexsort((at[kept], user[kept]))]
         return Acts(user[order], item[order], at[order], weight[order])
-
-
-def _first_of_equal(*columns: npt.NDArray[Any]) -> Ints:
-    """Return the places of rows that equal no earlier row, ascending."""
-    order = np.lexsort(columns)
-    repeats = np.ones(max(len(order) - 1, 0), dtype=np.bool_)
-    for column in columns:
-        repeats &= column[order[1:]] == column[order[:-1]]
-    first = np.ones(len(order), dtype=np.bool_)
-    # The sort is stable: the first of a run of equal rows is the first of them in the log.
-    first[order[1:][repeats]] = False
-    return np.flatnonzero(first)
 
 
 class ActCollector:
     """Collects a log event by event; goes on from what was collected before, as if it had read both.
 
-    Memory: 82 bytes an act while they are put in order, 28 after, and the ids of users and items.
+    Memory: 82 bytes an act while they are put in order, 28 after; 80 bytes an item shown, 18 after; and the
+    ids of users and items. What was shown of items that are neither listed nor acted on is passed over.
     """
 
-    def __init__(self, items: Sequence[Item] = (), *, before: ActLog | None = None) -> None:
+    def __init__(
+        self, items: Sequence[Item] = (), *, before: ActLog | None = None, slates: Slates | None = None
+    ) -> None:
         known = items if before is None else (*before.items, *items)
         self._catalogue = {item.item_id: item for item in known}
         self._items = {item_id: number for number, item_id in enumerate(self._catalogue)}
         self._users = {} if before is None else {user: number for number, user in enumerate(before.users)}
         self._acts = _Rows() if before is None else _Rows.of(before.acts)
         self._owned = _Rows() if before is None else _Rows.of(before.owned)
+        self._slates = slates or Slates()
         self._events = 0 if before is None else before.events
         self._last_at = None if before is None else before.last_at
         self.last_act_at = max(self._acts.at, default=0)
@@ -165,10 +176,14 @@ class ActCollector:
         self._events += 1
         self._last_at = max(self._last_at or event.received_at, event.received_at)
         user = self._users.setdefault(event.user_key, len(self._users))
-        if event.item_id is None or event.bot or event.received_at - event.occurred_at > LATE_WINDOW:
+        if event.bot or event.received_at - event.occurred_at > LATE_WINDOW:
+            return
+        at = at_seconds(event.received_at)
+        if event.item_ids:
+            self._slates.append(user, at, event.item_ids)
+        if event.item_id is None:
             return
         item = self._items.setdefault(event.item_id, len(self._items))
-        at = at_seconds(event.received_at)
         if _is_act(event):
             self._acts.append(user, item, at, WEIGHT_OF_CODE[CODES[event.event_type]])
             self.last_act_at = max(self.last_act_at, at)
@@ -179,14 +194,21 @@ class ActCollector:
         """Put what was read so far in order."""
         user_order, users = _ordered(self._users, key=str)
         item_order, items = _ordered(self._items, key=lambda item_id: (item_hash(item_id), item_id))
+        acts = self._acts.ordered(user_order, item_order)
+        places = {item_id: int(item_order[number]) for item_id, number in self._items.items()}
         return ActLog(
             users=users,
             items=tuple(self._catalogue.get(item_id) or Item(item_id=item_id) for item_id in items),
-            acts=self._acts.ordered(user_order, item_order),
+            acts=acts,
             owned=self._owned.ordered(user_order, item_order),
             events=self._events,
             last_at=self._last_at,
+            shown=self._slates.ordered(user_order, places).answered_by(acts.user, acts.item, acts.at),
         )
+
+    def slates(self) -> Slates:
+        """Return the slates as read, with `log`'s numbers of users; a later reading goes on from them."""
+        return self._slates.renumbered(_ordered(self._users, key=str)[0])
 
 
 def collect(events: Iterable[Event], items: Sequence[Item] = ()) -> ActLog:

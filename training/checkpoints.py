@@ -18,7 +18,7 @@ from training.cluster import Cluster
 from training.ranker import Examples
 
 _NAMES: Final = ("training", "validation")
-_PARTS: Final = ("matrix", "label", "groups")
+_PARTS: Final = ("matrix", "label", "groups", "weight")
 Drawn = tuple[Examples, Examples]
 """Training and validation examples."""
 

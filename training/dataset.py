@@ -14,11 +14,14 @@ from scipy import sparse
 
 from personalization.events import Item
 from personalization.model_tables import Tables
+from personalization.profiles import at_seconds
 from personalization.recipe import Recipe
 from training.acts import ActLog, Ints, collect
 from training.acts_files import load_log, save_log
 from training.encoders import TextEncoder
+from training.impressions import Impressions
 from training.knowledge import Knowledge
+from training.lessons import Lessons
 from training.snapshots import StoredProfiles, replay
 from training.sources import Source
 from training.split import Labels, Split, Stage, known_to, split, stops_training
@@ -81,12 +84,31 @@ class Dataset:
             encoder=self.encoder,
         )
 
+    def shown(self, stage: Stage) -> Impressions:
+        """Return the impressions whose outcome a stage may know."""
+        return self.log.shown.mature_before(self._known_until(stage))
+
+    def _known_until(self, stage: Stage) -> Ints:
+        """(users,), a stage's cuts, or the end of the log: what it shows last waits for its outcome."""
+        end = 0 if self.log.last_at is None else at_seconds(self.log.last_at) + 1
+        return np.minimum(self.labels[stage].cut, end)
+
     def knowledge(self, stage: Stage) -> Knowledge:
         """Collect what a stage knows, once."""
         if stage not in self._known:
-            known = Knowledge(self.profiles[stage], self.labels[stage], self.owned(stage), self.tables(stage))
-            self._known[stage] = known
+            self._known[stage] = Knowledge(
+                self.profiles[stage],
+                self.labels[stage],
+                self.owned(stage),
+                self.tables(stage),
+                self.lessons() if stage is Stage.TRAIN else None,
+            )
         return self._known[stage]
+
+    def lessons(self) -> Lessons:
+        """Return what the train stage's label window teaches beside the labels."""
+        cut, next_cut = self.labels[Stage.TRAIN].cut, self._known_until(Stage.TEST)
+        return Lessons.of(self.log.shown, self.shown(Stage.TRAIN), cut, next_cut, len(self.log.items))
 
     def owned(self, stage: Stage) -> sparse.csr_array:
         """(users, items), 1 for what each user had bought or rated as far as a stage may know."""
@@ -103,7 +125,7 @@ def make_dataset(
     and neither counted, factorized nor learnt from.
     """
     log = collect(source(), items)
-    log = replace(log, acts=log.acts.without_last(hold_last_events))
+    log = log.without_last(hold_last_events)
     how, labels = split(log.acts, len(log.users), how)
     return Dataset(log, labels, replay(source(), log.users, labels), how)
 

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from training.acts import ActCollector
-from training.acts_files import load_log, save_log
+from training.acts_files import load_log, load_slates, save_log, save_slates
 from training.daily_profiles import DAY, DailyProfiles
 from training.snapshots import CHUNK_EVENTS
 from training.sources import KnownRecords, day_events
@@ -70,6 +70,7 @@ class History:
         folder.mkdir(parents=True, exist_ok=True)
         self.prune()
         save_log(self.acts.log(), folder)
+        save_slates(self.acts.slates(), folder)
         self.profiles.save(folder)
         days = dict(sorted(self.statistics.days.items()))
         (folder / "statistics.json").write_bytes(msgspec.json.encode(days))
@@ -82,7 +83,7 @@ class History:
         """Read what `save` wrote."""
         statistics = msgspec.json.decode((folder / "statistics.json").read_bytes(), type=dict[date, Day])
         return cls(
-            ActCollector(before=load_log(folder)),
+            ActCollector(before=load_log(folder), slates=load_slates(folder)),
             DailyProfiles.load(folder),
             KnownRecords(dict(_streamed(folder)), set(np.load(folder / "records.imported.npy").tolist())),
             Statistics(statistics),

@@ -14,6 +14,7 @@ from personalization.model_tables import Floats, Tables
 from personalization.profiles import Profile
 from personalization.ranking import BLOCK_USERS
 from training.acts import Ints
+from training.lessons import Lessons
 from training.split import Labels
 
 
@@ -52,12 +53,15 @@ class Knowledge:
         One a user of the log, cut at the stage's labels.
     owned
         (users, items), 1 for what was bought or rated before.
+    lessons
+        What the label window's impressions teach, for the stage that trains.
     """
 
     profiles: Sequence[Profile]
     labels: Labels
     owned: sparse.csr_array
     tables: Tables
+    lessons: Lessons | None = None
 
     def blocks(self, users: Ints) -> Iterator[Block]:
         """Yield users with their candidates. Memory: one block."""

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from personalization.boosting import lightgbm
 from personalization.features import FEATURES
-from personalization.model_tables import Floats
+from personalization.model_tables import Floats, entries_at
 from training.acts import Ints
 from training.cluster import ALONE, Cluster
 from training.distributed import StallWatch, network, without_addresses
@@ -22,7 +22,8 @@ MAX_TRAINING_USERS: Final = 30_000
 """More users than this a host are sampled: rows, and so time and memory, stay bounded."""
 MAX_VALIDATION_USERS: Final = 5_000
 NEGATIVES: Final = 100
-"""Candidates a user that are not labels: a sample trains in a fraction of the time and ranks as well."""
+"""Candidates a user that are not labels: a sample trains in a fraction of the time and ranks as well. What
+was shown and passed over comes first, and others fill up."""
 PATIENCE: Final = 100
 MOST_LEAVES: Final = 31
 DEFAULT: Final = RankerParameters()
@@ -51,11 +52,14 @@ class Examples:
         (rows,), 1 for a label and else 0.
     groups
         (g,), rows of each user.
+    weight
+        (rows,), how much each row counts: 1 but for labels, see `Lessons.weight`.
     """
 
     matrix: Floats
     label: npt.NDArray[np.int8]
     groups: Ints
+    weight: Floats
 
 
 @dataclass(frozen=True)
@@ -190,36 +194,48 @@ def collect_examples(
 
     Items that nobody had acted on by the time of the label are left out: they could not have been
     recommended, and their age would tell so. With `sample`, each user keeps `NEGATIVES` of the other items.
+    Items passed over that no source offers are left out, too: a row without a source is never ranked, and
+    would teach that having none is bad.
     """
-    parts = [_rows(block, knowledge, sample) for block in knowledge.blocks(users)]
-    matrices = [matrix for matrix, _, _ in parts]
+    nothing = Examples(
+        np.empty((0, len(FEATURES)), dtype=np.float32),
+        np.empty(0, dtype=np.int8),
+        np.empty(0, dtype=np.int64),
+        np.empty(0, dtype=np.float32),
+    )
+    parts = [nothing, *(_rows(block, knowledge, sample) for block in knowledge.blocks(users))]
     return Examples(
-        np.vstack([np.empty((0, len(FEATURES)), dtype=np.float32), *matrices]),
-        np.concatenate([np.empty(0, dtype=np.int8), *(labels for _, labels, _ in parts)]),
-        np.concatenate([np.empty(0, dtype=np.int64), *(groups for _, _, groups in parts)]),
+        np.vstack([part.matrix for part in parts]),
+        np.concatenate([part.label for part in parts]),
+        np.concatenate([part.groups for part in parts]),
+        np.concatenate([part.weight for part in parts]),
     )
 
 
-def _rows(
-    block: Block, knowledge: Knowledge, sample: np.random.Generator | None
-) -> tuple[Floats, npt.NDArray[np.int8], Ints]:
+def _rows(block: Block, knowledge: Knowledge, sample: np.random.Generator | None) -> Examples:
     candidates = block.candidates
     label = knowledge.labels.among(block.users[candidates.user], candidates.item)
     kept = block.tables.first_seen[candidates.item] <= block.at[candidates.user]
     taught = np.zeros(candidates.users, dtype=np.bool_)
     taught[candidates.user[label & kept]] = True
     kept &= taught[candidates.user]
+    weight = np.ones(len(label), dtype=np.float32)
+    lessons = knowledge.lessons
+    preferred = np.zeros(len(label), dtype=np.float32)
+    if lessons is not None:
+        preferred = entries_at(lessons.passed_over, block.users[candidates.user], candidates.item)
+        weight[label] = lessons.weight[candidates.item[label]]
     if sample is not None:
-        kept &= label | _sampled(candidates.user, kept & ~label, sample)
+        kept &= label | _sampled(candidates.user, kept & ~label, preferred, sample)
     groups = np.bincount(candidates.user[kept], minlength=candidates.users)[taught]
-    return block.features(kept), label[kept].astype(np.int8), groups
+    return Examples(block.features(kept), label[kept].astype(np.int8), groups, weight[kept])
 
 
 def _sampled(
-    user: Ints, eligible: npt.NDArray[np.bool_], sample: np.random.Generator
+    user: Ints, eligible: npt.NDArray[np.bool_], preferred: Floats, sample: np.random.Generator
 ) -> npt.NDArray[np.bool_]:
-    """Choose up to `NEGATIVES` eligible rows of each user."""
-    key = np.where(eligible, sample.random(len(user)), 2.0)
+    """Choose up to `NEGATIVES` eligible rows of each user, those `preferred`, 1 and not 0, first."""
+    key = np.where(eligible, sample.random(len(user)) - preferred, 2.0)
     order = np.lexsort((key, user))
     starts = np.searchsorted(user, user[order])
     chosen = np.zeros(len(user), dtype=np.bool_)
@@ -243,6 +259,7 @@ def _lightgbm_set(
         examples.matrix,
         label=examples.label,
         group=examples.groups,
+        weight=examples.weight,
         feature_name=list(FEATURES),
         reference=reference,
         params=dict(parameters),

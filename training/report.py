@@ -17,6 +17,7 @@ from training.data_report import data_section
 from training.dataset import Dataset
 from training.evaluation import EARLY, MODEL, Evaluation, UserGroup
 from training.measuring import EXAMPLE_ITEMS, LIST_LENGTH, TOP, Example
+from training.propensities import examination_section, examine
 from training.segments_report import segments_section
 from training.split import Split
 from training.tradeoff import TradeOff
@@ -81,6 +82,7 @@ def save_report(
     `training` is the model's `TRAINING_FILE`; `soundness` and `calibrations` are what *prepare* found, of a
     night on the lake; `tuned` is how the settings were found.
     """
+    examination = examine(dataset.log.shown)
     report = {
         "events": dataset.log.events,
         "acts": len(dataset.log.acts),
@@ -89,9 +91,10 @@ def save_report(
         "protocol": _HELD_OUT[dataset.how] + _RULES,
         "evaluation": msgspec.to_builtins(evaluation, str_keys=True),
         "audience": msgspec.to_builtins(audience, str_keys=True),
+        "examination": msgspec.to_builtins(examination),
         "training": msgspec.json.decode(training),
     }
-    more = {}
+    more = {"Which places are looked at": examination_section(examination)}
     if soundness is not None:
         report |= {"data": msgspec.to_builtins(soundness), "calibration": msgspec.to_builtins(calibrations)}
         more["The night's data"] = data_section(soundness)

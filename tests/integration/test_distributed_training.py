@@ -20,7 +20,7 @@ pytestmark = pytest.mark.xdist_group("containers")
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("prepared")
-    write_shop_lake(root / "processing" / "input" / "events", users=600)
+    write_shop_lake(root / "processing" / "input" / "events", users=1_200)
     assert run(root, "prepare", *of_this_night())[0] == 0
     return root / "processing" / "output" / "dataset"
 

@@ -11,12 +11,15 @@ import pytest
 from factories import NOW, event
 from personalization.events import Event, Item
 from personalization.features import FEATURES
+from personalization.model_tables import Floats, entries_at
 from personalization.profiles import at_seconds
 from training.dataset import Dataset, make_dataset
+from training.impressions import ATTRIBUTION_SECONDS, Impressions
 from training.knowledge import Knowledge
+from training.lessons import Lessons, label_weights
 from training.modelling import train_on
-from training.ranker import NothingToLearnError, collect_examples, leaves, train_ranker
-from training.split import Split, Stage
+from training.ranker import NothingToLearnError, _sampled, collect_examples, leaves, train_ranker
+from training.split import NEVER, Split, Stage
 
 USERS, ITEMS, LENGTH = 150, 260, 12
 CATALOGUE = [Item(item_id=f"sku-{number:03}") for number in range(ITEMS)]
@@ -84,6 +87,111 @@ def assert_blind(knowledge: Knowledge, cut: Mapping[str, int]) -> None:
     for block, other in zip(knowledge.blocks(users), blind.blocks(users), strict=True):
         np.testing.assert_array_equal(block.candidates.item, other.candidates.item)
         np.testing.assert_array_equal(block.features(), other.features())
+
+
+def with_slates(events: list[Event]) -> list[Event]:
+    """Show each act's item among others twice in the minutes before, and others alone the day before."""
+    chance = np.random.default_rng(8)
+    shown = []
+    for one in events:
+        for before in (timedelta(minutes=1), timedelta(minutes=2), timedelta(days=1)):
+            drawn = [f"sku-{item:03}" for item in chance.choice(ITEMS, 4, replace=False).tolist()]
+            items = drawn if before >= timedelta(days=1) else [*drawn, one.item_id or ""]
+            at = one.occurred_at - before
+            slate = chance.permutation(items).tolist()
+            shown.append(event("impression", item_ids=slate, user_key=one.user_key, occurred_at=at))
+    return [*shown, *events]
+
+
+def attraction(shown: Impressions) -> Floats:
+    """Acted on against shown, by item: what any count of impressions is made of."""
+    clicks = np.bincount(shown.item, weights=shown.clicked, minlength=ITEMS)
+    return (clicks / np.maximum(np.bincount(shown.item, minlength=ITEMS), 1)).astype(np.float32)
+
+
+def blind_impressions(events: list[Event], cut: Mapping[str, int]) -> Impressions:
+    """Read a log that ends, for each user, at their cut, without the slates of the visit before it."""
+
+    def is_known(one: Event) -> bool:
+        visit = ATTRIBUTION_SECONDS if one.item_ids else 0
+        return at_seconds(one.received_at) < cut[one.user_key] - visit
+
+    ends = [event("consent_changed", None, consent="none", occurred_at=NOW + timedelta(days=90))]
+    known = [*filter(is_known, events), *ends]
+    return make_dataset(lambda: iter(known), CATALOGUE).shown(Stage.SERVE)
+
+
+@pytest.mark.parametrize("how", [Split.LAST, Split.TIME])
+@pytest.mark.parametrize("stage", [Stage.TRAIN, Stage.TEST])
+def test_the_slate_that_led_to_a_label_is_not_known(how: Split, stage: Stage) -> None:
+    events = with_slates(log(np.random.default_rng(7)))
+    split = make_dataset(lambda: iter(events), CATALOGUE, how=how)
+    assert len(split.labels[stage].users) > 30
+    found, blind = split.shown(stage), blind_impressions(events, cuts(split, stage))
+    assert found.clicked.sum() > 100
+    np.testing.assert_array_equal(attraction(found), attraction(blind))
+    np.testing.assert_array_equal(label_weights(found, ITEMS), label_weights(blind, ITEMS))
+
+
+def test_a_planted_slate_is_caught() -> None:
+    """Counting all that was shown before the cut, the label's own slate among it, changes the counts."""
+    events = with_slates(log(np.random.default_rng(7)))
+    split = make_dataset(lambda: iter(events), CATALOGUE)
+    leaking = split.log.shown.where(split.log.shown.at < split.labels[Stage.TEST].cut[split.log.shown.user])
+    blind = blind_impressions(events, cuts(split, Stage.TEST))
+    with pytest.raises(AssertionError):
+        np.testing.assert_array_equal(attraction(leaking), attraction(blind))
+    with pytest.raises(AssertionError):
+        np.testing.assert_array_equal(label_weights(leaking, ITEMS), label_weights(blind, ITEMS))
+
+
+def test_what_was_passed_over_is_taught_before_other_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("training.ranker.NEGATIVES", 5)
+    events = with_slates(log(np.random.default_rng(7)))
+    known = make_dataset(lambda: iter(events), CATALOGUE).knowledge(Stage.TRAIN)
+    assert known.lessons is not None
+    chance = np.random.default_rng(1)
+    for block in known.blocks(known.labels.users):
+        rows = block.users[block.candidates.user]
+        passed = entries_at(known.lessons.passed_over, rows, block.candidates.item)
+        chosen = _sampled(block.candidates.user, np.ones(len(rows), dtype=np.bool_), passed, chance)
+        for user in range(block.candidates.users):
+            own = block.candidates.user == user
+            assert passed[own & chosen].sum() == min(passed[own].sum(), 5)
+            assert (own & chosen).sum() == 5
+    assert known.lessons.passed_over.sum() > 200
+
+
+def test_no_later_label_is_taught_as_passed_over() -> None:
+    """Its visit shows it twice before the act; a window left open would take the first for a no."""
+    events = with_slates(log(np.random.default_rng(7)))
+    split = make_dataset(lambda: iter(events), CATALOGUE)
+    cut, later = split.labels[Stage.TRAIN].cut, split.labels[Stage.TEST]
+    users, label = later.users, later.item[later.users]
+    taught = []
+    for closing in (later.cut, np.full_like(later.cut, NEVER)):
+        lessons = Lessons.of(split.log.shown, split.shown(Stage.TRAIN), cut, closing, ITEMS)
+        taught.append(entries_at(lessons.passed_over, users, label).mean())
+    assert taught[0] < 0.1
+    assert taught[1] > 0.9
+    known = split.knowledge(Stage.TRAIN).lessons
+    assert known is not None
+    assert entries_at(known.passed_over, users, label).mean() == taught[0]
+
+
+def test_labels_of_items_that_were_mostly_shown_at_the_end_weigh_more() -> None:
+    chance = np.random.default_rng(1)
+    place = np.tile(np.arange(4), 5_000)
+    item = chance.random(len(place)) < np.where(place >= 2, 0.9, 0.1)
+    clicked = chance.random(len(place)) < 0.4 / (1 + place)
+    nobody = np.zeros(len(place), dtype=np.int64)
+    shown = Impressions(
+        nobody.astype(np.int32), item.astype(np.int32), nobody, place.astype(np.uint8), clicked
+    )
+    weight = label_weights(shown, 3)
+    assert weight[0] < 1 < weight[1]
+    assert weight[2] == 1
+    assert label_weights(Impressions.none(), 2).tolist() == [1, 1]
 
 
 def cuts(dataset: Dataset, stage: Stage) -> dict[str, int]:

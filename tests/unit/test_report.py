@@ -26,6 +26,7 @@ from training.evaluation import (
     UserGroup,
 )
 from training.measuring import Example, Recommended
+from training.propensities import Examination, examination_section
 from training.report import page, read_evaluation, save_report
 from training.segments import Segment, Segments
 from training.settings import Settings
@@ -34,6 +35,7 @@ from training.tradeoff import TradeOff
 from training.tuned import Trial, Tuned
 from training.tuning_report import tuning_section
 
+EXAMINATION = Examination((1.0, 0.6), (1_000, 900), (50, 27))
 TRAINING = {"validation_ndcg_at_10": [0.1, 0.3, 0.2], "importance": {"price": 7.0, "popular_rank": 3.0}}
 HOSTILE = "</bdi></style><script>alert('x')</script><img src=x onerror=\"alert(1)\">&lt;"
 VOID = {"meta", "line", "rect", "circle", "polyline"}
@@ -120,7 +122,8 @@ AUDIENCE = Audience(
 
 
 def laid_out(found: Evaluation, *, facts: str = "facts", audience: Audience = AUDIENCE) -> str:
-    return page(facts, found, audience, TRAINING)
+    more = {"Which places are looked at": examination_section(EXAMINATION)}
+    return page(facts, found, audience, TRAINING, more)
 
 
 def words(found: Evaluation) -> str:

@@ -112,10 +112,14 @@ def test_every_labelled_user_is_in_one_fold_and_gains_nothing_without_candidates
 
 
 def test_nothing_of_the_test_stage_is_looked_at(dataset: Dataset) -> None:
-    """Labels and profiles of the other stages are not even there."""
+    """Labels and profiles of the other stages are not even there; where the train stage's window ends is."""
+    test = dataset.labels[Stage.TEST]
     blind = replace(
         dataset,
-        labels={Stage.TRAIN: dataset.labels[Stage.TRAIN]},
+        labels={
+            Stage.TRAIN: dataset.labels[Stage.TRAIN],
+            Stage.TEST: replace(test, items=np.full_like(test.items, -1)),
+        },
         profiles={Stage.TRAIN: dataset.profiles[Stage.TRAIN]},
         _known={},
     )
