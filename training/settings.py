@@ -34,7 +34,7 @@ class RankerParameters(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         At most so many; early stopping takes fewer.
     """
 
-    trees: Annotated[int, Meta(ge=1, le=10_000)] = 300
+    trees: Annotated[int, Meta(ge=1, le=10_000)] = 200
     num_leaves: Annotated[int, Meta(ge=2, le=1_024)] | None = None
     learning_rate: Part = 0.05
     min_data_in_leaf: Annotated[int, Meta(ge=1, le=100_000)] = 20
