@@ -43,7 +43,9 @@ def test_the_demo_runs_on_a_real_log() -> None:
 def test_the_operators_show_goes_as_announced() -> None:
     printed = typed("make", "demo-operations", PORT=str(free_port()))
     assert "all as announced" in printed
-    assert printed.count("refused") == 2
+    assert printed.count("refused") == 1
+    assert printed.count("stopped by its data") == 1
+    assert re.search(r"tomorrow +│ none", printed)
 
 
 @pytest.mark.parametrize("environment", ["local", "dev", "prod"])
