@@ -73,7 +73,7 @@ def test_the_offline_pipeline_ranks_well_on_a_published_log(tmp_path: Path, held
 def test_nights_of_the_past_would_have_been_better_than_their_baselines() -> None:
     files = ["--events", str(MOVIELENS / "events.jsonl.gz"), "--items", str(MOVIELENS / "items.jsonl.gz")]
     printed = typed(sys.executable, "-m", "training.backtest", *files)
-    means = [float(figure) for figure in re.findall(r"│ (0\.\d{4}) │", printed)]
+    means = [float(figure) for figure in re.findall(r"│ (0\.\d{4}) +│", printed)]
     assert "answers of" in printed
     assert len(means) == 4
     assert means[0] == max(means)
