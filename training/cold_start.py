@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from personalization.keys import segment_names
-from personalization.model_tables import POPULARITY_DAYS, Tables
+from personalization.model_tables import Tables
 from personalization.profiles import Facts
 from training.acts import Acts
 from training.behaviour import Observed
@@ -23,6 +23,7 @@ from training.metrics import Ints, binary_ndcg
 from training.segments import Segmentation, segment_users
 from training.shared_lists import EVERYBODY, group_scores
 from training.split import NEVER
+from training.tables import popularity_at
 
 SHARE: Final = 0.2
 """Of the users, by first act, who count as new."""
@@ -138,10 +139,7 @@ def evaluate_newcomers(acts: Acts, observed: Observed, tables: Tables) -> ColdSt
 
 def _as_of(newcomers: Newcomers, tables: Tables) -> Tables:
     """Put in what popular and trending lists need, as of the cut."""
-    acts, popularity = newcomers.before, np.zeros_like(tables.popularity)
-    for column, days in enumerate(POPULARITY_DAYS):
-        recent = (acts.at > newcomers.start - days * 86_400) | (days == POPULARITY_DAYS[-1])
-        popularity[:, column] = np.bincount(acts.item[recent], acts.weight[recent], minlength=len(popularity))
+    popularity = popularity_at(newcomers.before, len(tables.items), newcomers.start)
     return replace(tables, at=newcomers.start, popularity=popularity)
 
 

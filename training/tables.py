@@ -56,7 +56,7 @@ def build_tables(
             "autoencoder": autoencode(sequence, len(items)),
         },
         factors=factors,
-        popularity=_popularity(acts, len(items), at),
+        popularity=popularity_at(acts, len(items), at),
         first_seen=_first_seen(acts, items),
         recipe=recipe,
         factor_index=FactorIndex.of(factors) if len(items) >= APPROXIMATE_FROM else None,
@@ -174,7 +174,7 @@ def _terms(item: Item) -> set[str]:
     return terms | {word for word in words if len(word) > 2}
 
 
-def _popularity(acts: Acts, items: int, at: int) -> Floats:
+def popularity_at(acts: Acts, items: int, at: int) -> Floats:
     """(items, windows), weighted acts in each window before `at`; the longest window is open-ended."""
     columns = []
     for days in POPULARITY_DAYS:

@@ -52,3 +52,11 @@ def test_a_recipe_rests_beside_the_tables_it_made(tmp_path: Path) -> None:
 def test_a_recipe_out_of_bounds_is_refused(wrong: bytes) -> None:
     with pytest.raises(msgspec.ValidationError):
         msgspec.json.decode(wrong, type=Recipe)
+
+
+def test_a_decay_of_nothing_leaves_the_whole_history_as_it_was() -> None:
+    """Found in review: the undecayed weights were once divided out of the decayed ones."""
+    tables = build_tables(walked(), ITEMS, at=100, recipe=Recipe(history_decay=0))
+    history = history_of([PROFILE], tables)
+    assert history.whole.sum() == 3
+    assert history.weights.sum() == 1

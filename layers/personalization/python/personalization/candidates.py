@@ -109,7 +109,7 @@ def history_of(
     disliked); unavailable ones are left to the caller. A profile remembers the newest `MAX_OWNED` only: a
     caller that has the whole log gives all of them as `owned`, (b, n), non-zero where bought or rated.
     """
-    known: list[tuple[int, int, float, int]] = []
+    known: list[tuple[int, int, float, float, int]] = []
     excluded: list[tuple[int, int]] = []
     latest = np.full((2, len(profiles)), -1, dtype=np.int64)
     recipe = tables.recipe
@@ -122,7 +122,8 @@ def history_of(
             if not repeat:
                 excluded.append((user, row))
             if is_positive(code, tenths):
-                known.append((user, row, WEIGHT_OF_CODE[code] * recipe.history_decay**place, place))
+                weight = WEIGHT_OF_CODE[code]
+                known.append((user, row, weight * recipe.history_decay**place, weight, place))
                 if place < len(latest):
                     latest[place, user] = row
                 place += 1
@@ -132,12 +133,11 @@ def history_of(
     if owned is not None and not repeat:
         never = sparse.csr_array(never + owned)
     return History(
-        weights=_matrix([(user, row, weight) for user, row, weight, _ in known], shape),
-        whole=_matrix(
-            [(user, row, weight / recipe.history_decay**place) for user, row, weight, place in known], shape
-        ),
+        weights=_matrix([(user, row, decayed) for user, row, decayed, _, _ in known], shape),
+        whole=_matrix([(user, row, weight) for user, row, _, weight, _ in known], shape),
         last=_matrix(
-            [(user, row, weight) for user, row, weight, place in known if place < recipe.last_items], shape
+            [(user, row, decayed) for user, row, decayed, _, place in known if place < recipe.last_items],
+            shape,
         ),
         excluded=never,
         newest=latest[0],
