@@ -85,13 +85,13 @@ def _event_of(line: LakeLine) -> Event | None:
 
 @dataclass
 class KnownRecords:
-    """Sequence numbers of the records read, the stream's by day of arrival, an import's for good.
+    """Identities of the records read, the stream's by day of arrival, an import's for good.
 
     A batch that Lambda cuts anew rests under the day of its first record, so a record may lie in folders of
     its own day and of earlier ones, never of later ones; one day more makes up for clocks that differ. An
     import that is run again, though, files its records under another day.
 
-    Numbers are kept as 64-bit hashes: 65 bytes a record of two days of the stream, and of every import. Any
+    They are kept as 64-bit hashes: 65 bytes a record of two days of the stream, and of every import. Any
     two of 100 million collide with probability 3e-4, and then one of them is missed.
     """
 
@@ -104,12 +104,11 @@ class KnownRecords:
 
     def add(self, line: LakeLine) -> bool:
         """Remember a record; return False if it is known already."""
-        name = line.sequence_number
         # Kinesis numbers its records with digits; an import names them.
-        streamed = name.isdecimal()
+        streamed = line.sequence_number.isdecimal()
         numbers = self.streamed.setdefault(line.arrived_at.date(), set()) if streamed else self.imported
         count = len(numbers)
-        numbers.add(int.from_bytes(blake2b(name.encode(), digest_size=8).digest()))
+        numbers.add(int.from_bytes(blake2b(line.identity.encode(), digest_size=8).digest()))
         return len(numbers) > count
 
 

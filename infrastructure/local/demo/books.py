@@ -107,7 +107,7 @@ class Ledger:
                 if "/import-" not in found["Key"]:
                     body = client.get_object(Bucket=bucket, Key=found["Key"])["Body"].read()
                     numbers |= {
-                        line.sequence_number
+                        line.identity
                         for line in read_lines(gzip.decompress(body).splitlines())
                         if line.arrived_at >= self.since
                     }

@@ -1,8 +1,8 @@
-"""The lake's format: gzipped JSON lines of ``{"sequence_number", "arrived_at", "event" or "raw"}``.
+"""The lake's format: gzipped JSON lines of ``{"sequence_number", "arrived_at", "event" or "raw", "shard"}``.
 
 A batch becomes one object under a key made of epoch, shard and first sequence number, so a retry
 overwrites it. A batch that Lambda cuts differently on retry may overlap; `read_lines` drops repeats by
-sequence number. A record that is not JSON is kept as base64 under ``raw``.
+shard and sequence number. A record that is not JSON is kept as base64 under ``raw``.
 """
 
 import gzip
@@ -24,12 +24,24 @@ _encoder = msgspec.json.Encoder()
 
 
 class LakeLine(Struct, omit_defaults=True, frozen=True):
-    """One archived record."""
+    """One archived record.
+
+    Attributes
+    ----------
+    shard
+        Epoch and shard, within which a sequence number is unique; empty for an import, whose numbers are names.
+    """
 
     sequence_number: Annotated[str, Meta(min_length=1)]
     arrived_at: datetime
     event: msgspec.Raw = msgspec.Raw()
     raw: bytes = b""
+    shard: str = ""
+
+    @property
+    def identity(self) -> str:
+        """Name of the record, the same however often it was archived."""
+        return f"{self.shard}/{self.sequence_number}"
 
 
 _line_decoder = msgspec.json.Decoder(LakeLine)
@@ -42,7 +54,7 @@ def archive(records: Sequence[StreamRecord], *, epoch: int, lake: Archive) -> in
         batch = list(rows)
         first = batch[0]
         key = event_object(first.arrived_at, epoch=epoch, shard=shard, first_sequence=first.sequence_number)
-        lake.put(key, pack(_line(record) for record in batch))
+        lake.put(key, pack(_line(record, epoch) for record in batch))
     return len(records)
 
 
@@ -55,23 +67,24 @@ def pack(lines: Iterable[LakeLine]) -> bytes:
     return gzip.compress(bytes(body), _GZIP_LEVEL, mtime=0)
 
 
-def _line(record: StreamRecord) -> LakeLine:
+def _line(record: StreamRecord, epoch: int) -> LakeLine:
+    shard = f"{epoch}-{record.shard}"
     try:
         event = _json.decode(record.data)
         if b"\n" in record.data or b"\r" in record.data:
             event = msgspec.Raw(msgspec.json.format(event, indent=-1))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return LakeLine(record.sequence_number, record.arrived_at, raw=record.data)
-    return LakeLine(record.sequence_number, record.arrived_at, event=event)
+        return LakeLine(record.sequence_number, record.arrived_at, raw=record.data, shard=shard)
+    return LakeLine(record.sequence_number, record.arrived_at, event=event, shard=shard)
 
 
 def read_lines(lines: Iterable[bytes]) -> Iterator[LakeLine]:
-    """Parse the lines of lake objects, each record once. Memory: O(records) sequence numbers."""
+    """Parse the lines of lake objects, each record once. Memory: O(records) identities."""
     known: set[str] = set()
     for text in lines:
         line = _line_decoder.decode(text)
-        if line.sequence_number not in known:
-            known.add(line.sequence_number)
+        if line.identity not in known:
+            known.add(line.identity)
             yield line
 
 
