@@ -29,7 +29,7 @@ def two_hosts() -> list[str]:
     """Free ports below those that the system hands out to whoever connects meanwhile."""
     hosts: list[str] = []
     while len(hosts) < 2:
-        port = random.randrange(15_000, 30_000)  # noqa: S311 - any will do
+        port = random.randrange(15_000, 30_000)
         with suppress(OSError), socket.create_server(("127.0.0.1", port)):
             hosts.append(f"127.0.0.1:{port}")
     return hosts

@@ -36,7 +36,7 @@ class Lake:
     def __init__(self, folder: Path, seed: int) -> None:
         self.folder = folder / "lake"
         self.folder.mkdir()
-        self._random = Random(seed)  # noqa: S311 - data, not secrets
+        self._random = Random(seed)
         self._number = 0
         self._old: list[LakeLine] = []
 

@@ -29,7 +29,7 @@ class LakeLine(Struct, omit_defaults=True, frozen=True):
     Attributes
     ----------
     shard
-        Epoch and shard, within which a sequence number is unique; empty for an import, whose numbers are names.
+        Epoch and shard, within which a sequence number is unique; empty for an import: it names its records.
     """
 
     sequence_number: Annotated[str, Meta(min_length=1)]
