@@ -1,0 +1,117 @@
+"""The table can be lost: the lake folds to the same profiles, byte for byte."""
+
+from collections import Counter
+from collections.abc import Iterator
+from uuid import uuid4
+
+import boto3
+import pytest
+from rich.console import Console
+
+from contracts.conftest import TABLE
+from factories import NOW, event
+from personalization.adapters.dynamodb import DynamoProfileStore
+from streams.world import World
+from training.rebuild import lake_objects, rebuild
+
+QUIET = Console(quiet=True)
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    world = World(seed=1)
+    for number in range(60):
+        kind = ("click", "impression", "purchase")[number % 3]
+        value = {"value": 2.0} if kind == "purchase" else {}
+        world.put(
+            event(kind, f"sku-{number % 7}", event_id=f"e-{number}", user_key=f"user-{number % 5}", **value)
+        )
+    world.put(world.sent.events[-1])
+    world.put_poison("user-1", b"nonsense")
+    world.settle()
+    yield world
+    world.close()
+
+
+def run(apply_changes: bool = False) -> Counter[str]:
+    return rebuild(
+        lake_objects(boto3.client("s3"), "lake"),
+        DynamoProfileStore(boto3.client("dynamodb"), TABLE),
+        token_secret=b"secret",
+        now=NOW,
+        new_id=lambda: uuid4().hex,
+        apply_changes=apply_changes,
+        console=QUIET,
+    )
+
+
+def rows() -> list[dict]:
+    """What the table holds of users, but for the ids of the writes."""
+    found = boto3.client("dynamodb").scan(TableName=TABLE)["Items"]
+    kept = ("pk", "data", "seen", "mark", "import_mark")
+    return sorted(
+        ({name: row[name] for name in kept} for row in found if row["sk"]["S"] == "PROFILE"),
+        key=lambda row: row["pk"]["S"],
+    )
+
+
+def lose(*users: str) -> None:
+    for user in users:
+        key = {"pk": {"S": f"USER#{user}"}, "sk": {"S": "PROFILE"}}
+        boto3.client("dynamodb").delete_item(TableName=TABLE, Key=key)
+
+
+def test_the_lake_folds_to_what_the_table_holds(world: World) -> None:
+    assert run() == {"equal": 5}
+
+
+def test_a_lost_table_is_restored_byte_for_byte_with_its_bookkeeping(world: World) -> None:
+    before = rows()
+    lose(*(f"user-{number}" for number in range(5)))
+    assert run() == {"missing": 5}
+    assert rows() == []
+    assert run(apply_changes=True) == {"missing": 5, "written": 5}
+    assert rows() == before
+
+
+def test_what_was_restored_takes_no_event_twice(world: World) -> None:
+    lose("user-0", "user-1")
+    run(apply_changes=True)
+    world.profiles.lose_checkpoint()
+    world.put(event("click", "sku-9", event_id="new", user_key="user-0"))
+    world.check()
+
+
+def test_a_table_from_an_older_backup_is_brought_up_to_date(world: World) -> None:
+    client = boto3.client("dynamodb")
+    backup = client.scan(TableName=TABLE)["Items"]
+    for number in range(5):
+        world.put(event("like", "sku-1", event_id=f"later-{number}", user_key=f"user-{number}"))
+    world.settle()
+    now = rows()
+    for row in backup:
+        client.put_item(TableName=TABLE, Item=row)
+    assert run(apply_changes=True) == {"different": 5, "written": 5}
+    assert rows() == now
+
+
+def test_a_user_of_whom_the_lake_knows_less_is_left_alone(world: World) -> None:
+    world.put(event("like", "sku-1", event_id="ahead", user_key="user-2"))
+    world.profiles.drain()
+    before = rows()
+    assert run(apply_changes=True) == {"equal": 4, "ahead": 1}
+    assert rows() == before
+
+
+def test_a_write_that_is_overtaken_is_not_forced(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    lose("user-3")
+    load = DynamoProfileStore.load
+
+    def raced(store: DynamoProfileStore, users: list[str]) -> dict:
+        found = load(store, users)
+        if "user-3" in found and found["user-3"].version is None:
+            store.save("user-3", load(store, ["user-3"])["user-3"], version="other", now=NOW)
+        return found
+
+    monkeypatch.setattr(DynamoProfileStore, "load", raced)
+    assert run(apply_changes=True)["overtaken"] == 1
