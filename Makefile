@@ -16,12 +16,12 @@ PYTHON_READY := .venv/.ready
 CDK_READY := node_modules/.ready
 AWS_READY := .local/emulator/.ready
 
-export PORT DATA KEEP
+export PORT DATA KEEP APPLY
 
-.PHONY: bench prove help setup demo demo-operations rollback up down status url test check format synth
+.PHONY: bench prove help setup demo demo-operations rollback replay-quarantine rebuild-profiles up down status url test check format synth
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(CDK_READY) $(AWS_READY) ## build the environment: .venv, the CDK command line, the local AWS
 	@:
@@ -34,6 +34,12 @@ demo-operations: setup ## the operator's show: a gated publish, refused models, 
 
 rollback: setup ## put the previous model back in service on the running local AWS (PORT=4566)
 	@$(PYTHON) -m infrastructure.local rollback
+
+replay-quarantine: setup ## what lies in the quarantine of the running local AWS; APPLY=1 puts back what can go
+	@$(PYTHON) -m infrastructure.local replay-quarantine
+
+rebuild-profiles: setup ## hold the profiles of the running local AWS against its lake; APPLY=1 mends them
+	@$(PYTHON) -m infrastructure.local rebuild-profiles
 
 up: setup ## start a local AWS and deploy into it (PORT=4566)
 	@$(PYTHON) -m infrastructure.local up

@@ -1,10 +1,13 @@
-"""`python -m infrastructure.local up|down|status|url|rollback [--port N]`."""
+"""`python -m infrastructure.local up|down|status|url|rollback|replay-quarantine|rebuild-profiles [--port N]`.
+
+The last two change nothing unless the variable APPLY is set.
+"""
 
 import argparse
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from rich.console import Console
@@ -22,7 +25,11 @@ _errors: Final = Console(highlight=False, soft_wrap=True, stderr=True)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     commands: dict[str, Callable[[int], None]] = {"up": _up, "down": _down, "status": _status, "url": _url}
-    commands["rollback"] = _rollback
+    commands |= {
+        "rollback": _rollback,
+        "replay-quarantine": _replay_quarantine,
+        "rebuild-profiles": _rebuild_profiles,
+    }
     parser = argparse.ArgumentParser(prog="python -m infrastructure.local", description=__doc__)
     parser.add_argument("command", choices=commands)
     parser.add_argument("--port", type=int, default=int(os.environ.get("PORT") or DEFAULT_PORT))
@@ -58,10 +65,32 @@ def _status(port: int) -> None:
 
 
 def _rollback(port: int) -> None:
+    _operate(port, "training.rollback", {"--table": "TableName"})
+
+
+def _replay_quarantine(port: int) -> None:
+    _operate(port, "training.quarantine", {"--lake-bucket": "LakeBucketName", "--stream": "StreamName"})
+
+
+def _rebuild_profiles(port: int) -> None:
+    outputs = {
+        "--lake-bucket": "LakeBucketName",
+        "--table": "TableName",
+        "--token-secret-arn": "TokenSecretArn",
+    }
+    _operate(port, "training.rebuild", outputs)
+
+
+def _operate(port: int, module: str, outputs: Mapping[str, str]) -> None:
+    """Run one of the operators' commands on the local AWS, its options taken from the stack's outputs."""
     aws = lifecycle.find(port)
-    command = [sys.executable, "-m", "training.rollback", "--table", aws.output("TableName")]
+    command = [sys.executable, "-m", module]
+    for option, output in outputs.items():
+        command += [option, aws.output(output)]
+    if os.environ.get("APPLY"):
+        command.append("--apply")
     if subprocess.run(command, check=False, env=os.environ | aws.environment).returncode:
-        raise LocalAwsError("nothing was rolled back")
+        raise LocalAwsError(f"{module} did not end well")
 
 
 def _url(port: int) -> None:

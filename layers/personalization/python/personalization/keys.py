@@ -25,6 +25,7 @@ MANIFEST: Final = "manifest.json"
 """Names the files of a published model, or of a snapshot; written last."""
 MODELS: Final = "models/"
 EVENTS: Final = "events/"
+QUARANTINE: Final = "quarantine/"
 SNAPSHOTS: Final = "snapshots/"
 """What a night of training leaves for the next, by day."""
 
@@ -110,7 +111,7 @@ def imported_object(day: datetime, *, digest: str) -> str:
 
 def quarantine_object(arrived_at: datetime, *, epoch: int, shard: str, sequence: str) -> str:
     """Object of one record that can't be processed."""
-    return f"quarantine/date={arrived_at:%Y-%m-%d}/{epoch}-{shard}-{sequence}.json"
+    return f"{QUARANTINE}date={arrived_at:%Y-%m-%d}/{epoch}-{shard}-{sequence}.json"
 
 
 def run_prefix(run_id: str, channel: str) -> str:
