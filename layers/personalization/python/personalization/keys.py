@@ -8,6 +8,7 @@
 | ITEM#id          | META                             | the catalogue item                         |
 | CATALOG          | UNAVAILABLE                      | set of ids of items that are not available |
 | MODEL            | ACTIVE                           | version in service, and the one before     |
+| EXPERIMENT#name  | RESULTS                          | the latest analysis of an experiment       |
 """
 
 from datetime import datetime
@@ -25,6 +26,9 @@ MANIFEST: Final = "manifest.json"
 """Names the files of a published model, or of a snapshot; written last."""
 MODELS: Final = "models/"
 EVENTS: Final = "events/"
+EXPOSURES: Final = "exposures/"
+EXPERIMENTS: Final = "experiments/"
+"""What `analyze_experiments` keeps: its state, and every day's results, by experiment."""
 SNAPSHOTS: Final = "snapshots/"
 """What a night of training leaves for the next, by day."""
 
@@ -91,6 +95,16 @@ def segment_names(facts: Facts) -> list[str]:
 def item_key(item_id: str) -> Key:
     """Key of a catalogue item."""
     return Key(f"ITEM#{item_id}", "META")
+
+
+def experiment_key(name: str) -> Key:
+    """Key of the latest results of an experiment."""
+    return Key(f"EXPERIMENT#{name}", "RESULTS")
+
+
+def exposure_prefix(day: datetime) -> str:
+    """Prefix of one day of the exposures in the lake."""
+    return f"{EXPOSURES}date={day:%Y-%m-%d}/"
 
 
 def event_prefix(day: datetime) -> str:
