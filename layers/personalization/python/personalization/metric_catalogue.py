@@ -88,9 +88,7 @@ CATALOGUE: Final = (
     ),
     *_written("update_profiles", Metric.EVENT_LAG, unit=Unit.MILLISECONDS),
     *_written("archive_events", Metric.EVENTS_ARCHIVED),
-    *_written(
-        "update_profiles", Metric.IMPRESSIONS, Metric.CLICKS, Metric.CONVERSIONS, dimensions=_OUTCOMES
-    ),
+    *_written("update_profiles", Metric.IMPRESSIONS, Metric.CLICKS, Metric.CONVERSIONS, dimensions=_OUTCOMES),
     *_written("update_profiles", Metric.REVENUE, unit=Unit.NONE, dimensions=_OUTCOMES),
     *_written("update_profiles", Metric.DWELL, unit=Unit.SECONDS, dimensions=_OUTCOMES),
     *_written(
@@ -101,9 +99,7 @@ CATALOGUE: Final = (
         unit=Unit.PERCENT,
         dimensions=(BY_VARIANT,),
     ),
-    *_written(
-        "analyze_experiments", Metric.EXPERIMENT_P_VALUE, unit=Unit.NONE, dimensions=(BY_VARIANT,)
-    ),
+    *_written("analyze_experiments", Metric.EXPERIMENT_P_VALUE, unit=Unit.NONE, dimensions=(BY_VARIANT,)),
     *_written(
         "analyze_experiments", Metric.SAMPLE_RATIO_P_VALUE, unit=Unit.NONE, dimensions=(BY_EXPERIMENT,)
     ),
