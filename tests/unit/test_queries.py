@@ -16,6 +16,7 @@ from scipy import stats
 
 from duck_lake import DuckLake
 from infrastructure.queries import FOLDER, Question, questions
+from infrastructure.queries.__main__ import main
 from personalization import keys
 from personalization.archiving import LakeLine, pack
 from personalization.attribution import Credit, outcomes
@@ -487,6 +488,15 @@ def test_a_question_says_what_it_answers_and_reads_only_the_days_it_needs(questi
         if table.name in ("events", "exposures", "experiment_results"):
             where = table.find_ancestor(sqlglot.exp.Select).args["where"]
             assert "day >= DATE_FORMAT(CURRENT_DATE - INTERVAL '28' DAY, '%Y-%m-%d')" in where.sql("athena")
+
+
+def test_a_question_is_printed_by_name_and_an_unknown_one_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ctr-by-surface"]) == 0
+    assert capsys.readouterr().out.startswith("WITH answers AS (")
+    assert main([]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 10
+    assert main(["ctr"]) == 2
+    assert "ctr-by-surface" in capsys.readouterr().err
 
 
 def test_there_are_ten_questions_and_every_part_is_part_of_one() -> None:
