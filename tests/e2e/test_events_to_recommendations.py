@@ -1,5 +1,6 @@
 """Follows events to recommendations on the deployed platform: a small shop, trained and served for real."""
 
+import gzip
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,7 +22,9 @@ from infrastructure.local.demo.visits import SLATE, Visitors
 from infrastructure.local.lifecycle import LocalAws
 from personalization import keys
 from personalization.adapters.dynamodb import DynamoListStore
+from personalization.exposures import read_exposures
 from personalization.ports import ActiveModel
+from personalization.tokens import tail
 
 USERS, ITEMS, DAYS = 300, 150, 20
 VISITORS = 24
@@ -91,6 +94,28 @@ def test_impressions_and_clicks_are_counted_for_the_variant_that_was_shown(shop:
     assert total(added) == expected
     assert added.keys() == {"model", "covisitation"}
     assert all(found["shown"] == found["clicked"] * SLATE > 0 for found in added.values())
+
+
+def test_every_answer_leaves_one_exposure_in_the_lake(shop: TrainedShop) -> None:
+    answers = [shop.client.recommendations(next(shop.users)) for _ in range(5)]
+    s3, bucket = shop.aws.client("s3"), shop.aws.output("LakeBucketName")
+
+    def exposures() -> Counter[str]:
+        found = s3.list_objects_v2(Bucket=bucket, Prefix=keys.EXPOSURES).get("Contents", [])
+        bodies = [s3.get_object(Bucket=bucket, Key=row["Key"])["Body"].read() for row in found]
+        lines = (line for body in bodies for line in gzip.decompress(body).splitlines())
+        return Counter(exposure.receipt for exposure in read_exposures(lines))
+
+    given = {tail(answer["recommendation_id"]) for answer in answers}
+    found = eventually(exposures, lambda found: found.keys() >= given)
+    assert {found[receipt] for receipt in given} == {1}
+
+
+def test_the_lake_has_its_tables_for_analysts(shop: TrainedShop) -> None:
+    glue = shop.aws.client("glue")
+    tables = glue.get_tables(DatabaseName=shop.aws.output("AnalyticsDatabase"))["TableList"]
+    assert {table["Name"] for table in tables} == {"events", "exposures", "experiment_results"}
+    assert all(table["Parameters"]["projection.enabled"] == "true" for table in tables)
 
 
 def test_a_click_changes_the_list_of_a_known_user(shop: TrainedShop) -> None:

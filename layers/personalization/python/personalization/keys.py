@@ -8,6 +8,7 @@
 | ITEM#id          | META                             | the catalogue item                         |
 | CATALOG          | UNAVAILABLE                      | set of ids of items that are not available |
 | MODEL            | ACTIVE                           | version in service, and the one before     |
+| EXPERIMENT#name  | RESULTS                          | the latest analysis of an experiment       |
 """
 
 from datetime import datetime
@@ -26,6 +27,9 @@ MANIFEST: Final = "manifest.json"
 MODELS: Final = "models/"
 EVENTS: Final = "events/"
 QUARANTINE: Final = "quarantine/"
+EXPOSURES: Final = "exposures/"
+EXPERIMENTS: Final = "experiments/"
+"""What `analyze_experiments` keeps: its state, and every day's results, by experiment."""
 SNAPSHOTS: Final = "snapshots/"
 """What a night of training leaves for the next, by day."""
 
@@ -94,6 +98,21 @@ def item_key(item_id: str) -> Key:
     return Key(f"ITEM#{item_id}", "META")
 
 
+def experiment_key(name: str) -> Key:
+    """Key of the latest results of an experiment."""
+    return Key(f"EXPERIMENT#{name}", "RESULTS")
+
+
+def exposure_prefix(day: datetime) -> str:
+    """Prefix of one day of the exposures in the lake."""
+    return f"{EXPOSURES}date={day:%Y-%m-%d}/"
+
+
+def exposure_object(day: datetime, *, stream: str, first_id: str) -> str:
+    """Object of one delivery of the log; a repeated delivery overwrites its own object."""
+    return f"{exposure_prefix(day)}{stream}-{first_id}.jsonl.gz"
+
+
 def event_prefix(day: datetime) -> str:
     """Prefix of one day of the event lake."""
     return f"events/date={day:%Y-%m-%d}/"
@@ -112,6 +131,11 @@ def imported_object(day: datetime, *, digest: str) -> str:
 def quarantine_object(arrived_at: datetime, *, epoch: int, shard: str, sequence: str) -> str:
     """Object of one record that can't be processed."""
     return f"{QUARANTINE}date={arrived_at:%Y-%m-%d}/{epoch}-{shard}-{sequence}.json"
+
+
+def quarantined_line(logged_at: datetime, *, stream: str, line_id: str) -> str:
+    """Object of one line of the exposures' log that can't be read."""
+    return f"quarantine/exposures/date={logged_at:%Y-%m-%d}/{stream}-{line_id}.json"
 
 
 def run_prefix(run_id: str, channel: str) -> str:

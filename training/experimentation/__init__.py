@@ -1,0 +1,1 @@
+"""The statistics of experiments, from what each user saw and did to a verdict."""
