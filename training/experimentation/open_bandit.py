@@ -37,10 +37,10 @@ FOLDS: Final = 5
 PRIOR_SHOWN: Final = 200.0
 """Impressions' worth of the mean that is mixed into each item's rate in the model of doubly robust."""
 ASSUMED: Final = """\
-Assumed: impressions are independent, as the log has no users; a propensity is that of the item at its place, \
-and random shows each item at each place with 1 / items; a click depends on item and place, not on what else \
-the list holds; both policies show as many at each place. Weights count {clip:g} at most; their mean is 1 but \
-for chance where that cuts nothing."""
+Assumed: impressions are independent, as the log has no users; a propensity is that of the item at its \
+place, and random shows each item at each place with 1 / items; a click depends on item and place, not on \
+what else the list holds; both policies show as many at each place. Weights count {clip:g} at most; their \
+mean is 1 but for chance where that cuts nothing."""
 _console = Console(highlight=False)
 
 

@@ -129,16 +129,16 @@ def _question(arguments: Sequence[str] | None) -> Question:
         (question.effect > 0, "--effect must be above 0, as 0.1 for ten percent more"),
         (
             not rate or question.baseline * (1 + 2 * question.effect) < 1,
-            "a rate must stay below 1, or give --deviation",
+            "a rate must stay below 1; if it is none, give --deviation",
         ),
         (rate or (question.deviation or 0) > 0, "--deviation must be above 0"),
         (question.daily_users >= 0, "--daily-users must be 0 or more"),
         (question.variants >= 2, "--variants must be 2 or more"),
         (
             question.impressions >= 1 and 0 <= question.correlation <= 1,
-            "--impressions from 1, --correlation 0 to 1",
+            "--impressions must be 1 or more, --correlation 0 to 1",
         ),
-        (0 < question.alpha < 0.5 < question.power < 1, "alpha below 0.5, power between 0.5 and 1"),
+        (0 < question.alpha < 0.5 < question.power < 1, "alpha must be below 0.5, power between 0.5 and 1"),
         (question.tuning_users >= 1, "--tuning-users must be 1 or more"),
     ):
         if not holds:

@@ -17,7 +17,7 @@ from personalization.errors import InvalidInput
 Doubles = NDArray[np.float64]
 FLOOR: Final = 0.05
 """No variant gets less of the traffic: propensities stay away from 0, so that estimates stay possible."""
-_GRID: Final = 4_096
+_GRID: Final = 1_024
 
 
 def best_probabilities(
@@ -26,7 +26,7 @@ def best_probabilities(
     """Return how likely each variant has the highest rate, given uniform priors.
 
     Beta posteriors, integrated over quantiles of each in turn, so nothing is drawn: P(k is best) is the mean,
-    over u in (0, 1), of the product of all others' distribution functions at k's quantile u. Cost: 4,096
+    over u in (0, 1), of the product of all others' distribution functions at k's quantile u. Cost: 1,024
     times the square of the variants.
 
     Parameters
