@@ -5,6 +5,7 @@ from typing import Any
 
 from functions.update_profiles.dependencies import projector
 from personalization.adapters.kinesis import stream_records
+from personalization.attribution import Attribution
 from personalization.names import Dimension, Metric
 from personalization.projection import Projection
 from personalization.runtime.clock import now
@@ -32,9 +33,11 @@ def _measure(projection: Projection) -> None:
     if projection.newest is not None:
         milliseconds(Metric.EVENT_LAG, max(0.0, (now() - projection.newest).total_seconds() * 1000))
     for series, value in projection.attributions.items():
-        dimensions = {
-            Dimension.SURFACE: series.surface,
-            Dimension.EXPERIMENT: series.experiment,
-            Dimension.VARIANT: series.variant,
-        }
-        count_by(series.metric, dimensions, value)
+        count_by(series.metric, _dimensions(series), value)
+
+
+def _dimensions(series: Attribution) -> dict[Dimension, str]:
+    dimensions = {Dimension.SURFACE: str(series.surface)}
+    if series.experiment is not None and series.variant is not None:
+        dimensions |= {Dimension.EXPERIMENT: series.experiment, Dimension.VARIANT: series.variant}
+    return dimensions

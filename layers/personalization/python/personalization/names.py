@@ -40,7 +40,8 @@ class Metric(StrEnum):
     CONVERSIONS = "Conversions"
     """Purchases of items shown from a recommendation, same dimensions (`update_profiles`)."""
     REVENUE = "Revenue"
-    """What those purchases brought in, in the shop's currency, no unit, same dimensions (`update_profiles`)."""
+    """What those purchases brought in, in the shop's currency, no unit, same dimensions
+    (`update_profiles`)."""
     DWELL = "Dwell"
     """Seconds spent on items shown from a recommendation, same dimensions (`update_profiles`)."""
     EXPERIMENT_LIFT = "ExperimentLift"

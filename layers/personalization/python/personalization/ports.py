@@ -7,7 +7,7 @@ from typing import Protocol
 
 from personalization.events import Event, Item
 from personalization.keys import Key
-from personalization.ledger import Mark, SeenIds
+from personalization.ledger import CreditedItems, Mark, SeenIds
 from personalization.lists import RecommendationList
 from personalization.profiles import Profile
 
@@ -30,6 +30,7 @@ class UserState:
 
     profile: Profile = field(default_factory=Profile)
     seen: SeenIds = field(default_factory=SeenIds)
+    credited: CreditedItems = field(default_factory=CreditedItems)
     mark: Mark = field(default_factory=Mark)
     import_mark: Mark = field(default_factory=Mark)
     refresh_due_at: float = 0.0

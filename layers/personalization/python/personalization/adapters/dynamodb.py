@@ -17,7 +17,7 @@ from personalization import keys
 from personalization.adapters.faults import UNREACHABLE
 from personalization.errors import Conflict, CorruptData, InvalidInput, Unavailable
 from personalization.keys import Key
-from personalization.ledger import Mark, SeenIds
+from personalization.ledger import CreditedItems, Mark, SeenIds
 from personalization.lists import RecommendationList, decode_list, encode_list
 from personalization.ports import ActiveModel, ItemChange, Snapshot, UserState
 from personalization.profile_encoding import decode, encode
@@ -105,6 +105,7 @@ class DynamoProfileStore(_Table):
             **_primary(keys.profile_key(user_key)),
             "data": {"B": encode(state.profile)},
             "seen": {"B": bytes(state.seen)},
+            "credited": {"B": bytes(state.credited)},
             "mark": {"S": str(state.mark)},
             "import_mark": {"S": str(state.import_mark)},
             "refresh_due_at": {"N": f"{state.refresh_due_at:.3f}"},
@@ -126,6 +127,8 @@ class DynamoProfileStore(_Table):
 def _state(record: Record) -> UserState:
     state = UserState(
         seen=SeenIds(record["seen"]["B"]),
+        # Absent from records written before items were credited one by one.
+        credited=CreditedItems(record.get("credited", {}).get("B", b"")),
         mark=Mark.parse(record["mark"]["S"]),
         import_mark=Mark.parse(record["import_mark"]["S"]),
         refresh_due_at=float(record["refresh_due_at"]["N"]),

@@ -9,7 +9,7 @@ from personalization import keys
 from personalization.errors import Conflict, CorruptData
 from personalization.events import Event
 from personalization.keys import Key
-from personalization.ledger import Mark, SeenIds
+from personalization.ledger import CreditedItems, Mark, SeenIds
 from personalization.lists import RecommendationList, decode_list, encode_list
 from personalization.ports import ActiveModel, ItemChange, RefreshRequest, Snapshot, StreamRecord, UserState
 from personalization.profile_encoding import decode, encode
@@ -37,6 +37,7 @@ class StoredState(NamedTuple):
     import_mark: Mark = Mark()
     refresh_due_at: float = 0.0
     version: str = "v"
+    credited: bytes = b""
 
 
 @dataclass
@@ -59,6 +60,7 @@ class MemoryTable:
         stored = self.states[user_key]
         state = UserState(
             seen=SeenIds(stored.seen),
+            credited=CreditedItems(stored.credited),
             mark=stored.mark,
             import_mark=stored.import_mark,
             refresh_due_at=stored.refresh_due_at,
@@ -82,6 +84,7 @@ class MemoryTable:
             state.import_mark,
             state.refresh_due_at,
             version,
+            bytes(state.credited),
         )
         state.version = version
 
