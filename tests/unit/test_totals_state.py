@@ -95,14 +95,20 @@ def test_a_user_seen_in_two_variants_is_left_out_and_counted(together: bool) -> 
     assert known.left_out(LeftOut.CROSSED) == 1
 
 
-@pytest.mark.parametrize("reason", [LeftOut.FORCED, LeftOut.BOT])
-def test_testers_and_bots_are_left_out_whether_they_were_known_before_or_after(reason: LeftOut) -> None:
+def test_testers_are_left_out_whether_they_were_users_before_or_after() -> None:
     known = state()
-    known.expose([shown("ann"), shown("bob", left_out=reason), shown("eve")])
-    known.expose([shown("ann", left_out=reason), shown("bob")])
+    known.expose([shown("ann"), shown("bob", left_out=LeftOut.FORCED), shown("eve")])
+    known.expose([shown("ann", left_out=LeftOut.FORCED), shown("bob")])
     assert len(known.totals(ARMS)) == 1
-    assert known.left_out(reason) == 2
+    assert known.left_out(LeftOut.FORCED) == 2
     assert known.left_out(LeftOut.CROSSED) == 0
+
+
+def test_what_a_bot_was_shown_is_no_exposure_and_does_not_void_those_of_the_user() -> None:
+    known = state()
+    known.expose([shown("ann"), shown("bob", left_out=LeftOut.BOT), shown("ann", left_out=LeftOut.BOT)])
+    assert len(known.totals(ARMS)) == 1
+    assert known.left_out(LeftOut.BOT) == 1
 
 
 def test_the_first_exposure_is_the_earliest_however_late_it_is_read() -> None:

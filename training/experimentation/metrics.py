@@ -73,10 +73,18 @@ _ALL: Final = (
         before=(_revenue_before, _clicks_before),
     ),
     Metric(
-        "revenue_per_user", "currency", lambda users: users.revenue, before=(_revenue_before,), winsorized=True
+        "revenue_per_user",
+        "currency",
+        lambda users: users.revenue,
+        before=(_revenue_before,),
+        winsorized=True,
     ),
     Metric(
-        "dwell_per_user", "seconds", lambda users: users.dwell_seconds, before=(_dwell_before,), winsorized=True
+        "dwell_per_user",
+        "seconds",
+        lambda users: users.dwell_seconds,
+        before=(_dwell_before,),
+        winsorized=True,
     ),
     Metric("clicks_per_user", "clicks", lambda users: users.clicks, before=(_clicks_before,)),
 )

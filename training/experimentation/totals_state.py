@@ -1,14 +1,15 @@
 """What `analyze_experiments` knows of one experiment: a row a user, in numpy columns, kept from run to run.
 
-Exposures and outcomes may arrive in any order, late, or twice: the same facts give the same totals. The receipt
-of an outcome names its variant, so it was issued at an exposure and the outcome comes after it, even where the
-exposure's own record is read later; until then its user counts for nothing.
+Exposures and outcomes may arrive in any order, late, or twice: the same facts give the same totals. The
+receipt of an outcome names its variant, so it was issued at an exposure and the outcome comes after it, even
+where the exposure's own record is read later; until then its user counts for nothing.
 
 Memory: 93 bytes a user who was exposed or acted before, and 8 bytes an outcome of the last days.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import IntFlag
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple
@@ -50,10 +51,15 @@ class LeftOut(IntFlag):
     """Why a user who was exposed is not counted."""
 
     FORCED = 1
-    """Chose a variant, or had it chosen: a tester."""
+    """Looked at a variant that was chosen by hand: a tester."""
     CROSSED = 2
     """Was seen in two variants."""
     BOT = 4
+    """A crawler asked in the user's name; what it was shown is no exposure, and does not void others."""
+
+
+VOID: Final = int(LeftOut.FORCED | LeftOut.CROSSED)
+"""Who was so once is left out for good."""
 
 
 class Exposure(NamedTuple):
@@ -212,13 +218,21 @@ class TotalsState:
         )
         # Nobody's variant, -1, is the last place.
         variant = place[self.columns["variant"]].astype(np.int16)
-        chosen = (variant != _NOBODY) & (self.columns["left_out"] == 0)
+        chosen = (variant != _NOBODY) & (self.columns["left_out"] & VOID == 0)
         names = [name for name in _COLUMNS if name not in ("variant", "left_out")]
         return UserTotals(variant=variant[chosen], **{name: self.columns[name][chosen] for name in names})
 
+    def first_exposed_at(self) -> datetime | None:
+        """Return the time of the first exposure; None before it."""
+        first = self.columns["first_exposed"].min(initial=_NEVER)
+        return None if first == _NEVER else datetime.fromtimestamp(int(first), UTC)
+
     def left_out(self, reason: LeftOut) -> int:
-        """Count the users that are left out for a reason."""
-        return int(np.count_nonzero(self.columns["left_out"] & int(reason)))
+        """Count the users that are left out for a reason; of bots those that were never anything else."""
+        flagged = self.columns["left_out"] & int(reason) != 0
+        if reason is LeftOut.BOT:
+            flagged &= self.columns["variant"] == _NOBODY
+        return int(np.count_nonzero(flagged))
 
     def _flag(self, users: Hashes, flags: Column) -> None:
         marked = flags != 0

@@ -9,6 +9,7 @@
 | CATALOG          | UNAVAILABLE                      | set of ids of items that are not available |
 | MODEL            | ACTIVE                           | version in service, and the one before     |
 | EXPERIMENT#name  | RESULTS                          | the latest analysis of an experiment       |
+| EXPERIMENTS      | ANALYZED                         | set of names of those that have one        |
 """
 
 from datetime import datetime
@@ -42,6 +43,7 @@ class Key(NamedTuple):
 
 ACTIVE_MODEL: Final = Key("MODEL", "ACTIVE")
 UNAVAILABLE_ITEMS: Final = Key("CATALOG", "UNAVAILABLE")
+ANALYZED_EXPERIMENTS: Final = Key("EXPERIMENTS", "ANALYZED")
 
 
 def profile_key(user_key: str) -> Key:
@@ -100,6 +102,16 @@ def item_key(item_id: str) -> Key:
 def experiment_key(name: str) -> Key:
     """Key of the latest results of an experiment."""
     return Key(f"EXPERIMENT#{name}", "RESULTS")
+
+
+def experiment_state(name: str) -> str:
+    """Object of what the analysis of an experiment keeps from run to run."""
+    return f"{EXPERIMENTS}state/{name}.zip"
+
+
+def experiment_results(day: datetime, name: str) -> str:
+    """Object of an experiment's results as they were at the end of a day."""
+    return f"{EXPERIMENTS}results/date={day:%Y-%m-%d}/{name}.json"
 
 
 def exposure_prefix(day: datetime) -> str:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from personalization.events import Event, Item
+from personalization.experiment_results import ExperimentResults
 from personalization.keys import Key
 from personalization.ledger import CreditedItems, Mark, SeenIds
 from personalization.lists import RecommendationList
@@ -174,6 +175,22 @@ class Quarantine(Protocol):
 
     def put(self, record: StreamRecord, *, epoch: int, reason: str) -> bool:
         """Keep a record's bytes with the reason; return False if it is kept already."""
+        ...
+
+
+class ExperimentStore(Protocol):
+    """The latest results of each experiment."""
+
+    def results(self, names: Sequence[str]) -> list[ExperimentResults]:
+        """Read results in the order of the names; experiments that have none are left out."""
+        ...
+
+    def analyzed(self) -> list[str]:
+        """Name the experiments that have results, in order."""
+        ...
+
+    def write_results(self, results: ExperimentResults) -> bool:
+        """Write results, unless the stored ones are of a later time; return whether they were written."""
         ...
 
 
