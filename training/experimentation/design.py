@@ -81,10 +81,7 @@ class ExperimentDesign:
                 len(names) >= 2 and len(set(names)) == len(names),
                 "needs two variants or more, each named once",
             ),
-            (
-                all(arm.weight > 0 for arm in self.arms),
-                "weights must be positive; drop a variant that has none",
-            ),
+            (all(arm.weight >= 0 for arm in self.arms), "weights must be 0 or more"),
             (abs(sum(arm.weight for arm in self.arms) - 1) <= _WEIGHT_TOLERANCE, "weights must sum to 1"),
             (not unknown, f"unknown metrics {', '.join(unknown)}; there are {', '.join(METRICS)}"),
             (len({self.goal, *guarded}) == 1 + len(guarded), "goal and guardrails must be different metrics"),

@@ -26,6 +26,8 @@ class Metric:
 
     Attributes
     ----------
+    label
+        As people read it.
     above, below
         Columns (users,) whose sums are divided; without `below`, by the number of users.
     before
@@ -35,6 +37,7 @@ class Metric:
     """
 
     name: str
+    label: str
     unit: str
     above: Column
     below: Column | None = None
@@ -61,6 +64,7 @@ def _dwell_before(users: UserTotals) -> Doubles:
 _ALL: Final = (
     Metric(
         "ctr",
+        "CTR",
         "clicks per impression",
         lambda users: users.clicks,
         lambda users: users.impressions,
@@ -68,12 +72,14 @@ _ALL: Final = (
     ),
     Metric(
         "conversion_rate",
+        "conversion rate",
         "share of users",
         lambda users: (users.conversions > 0).astype(np.float64),
         before=(_revenue_before, _clicks_before),
     ),
     Metric(
         "revenue_per_user",
+        "revenue per user",
         "currency",
         lambda users: users.revenue,
         before=(_revenue_before,),
@@ -81,12 +87,15 @@ _ALL: Final = (
     ),
     Metric(
         "dwell_per_user",
+        "dwell per user",
         "seconds",
         lambda users: users.dwell_seconds,
         before=(_dwell_before,),
         winsorized=True,
     ),
-    Metric("clicks_per_user", "clicks", lambda users: users.clicks, before=(_clicks_before,)),
+    Metric(
+        "clicks_per_user", "clicks per user", "clicks", lambda users: users.clicks, before=(_clicks_before,)
+    ),
 )
 
 METRICS: Final[Mapping[str, Metric]] = {metric.name: metric for metric in _ALL}
