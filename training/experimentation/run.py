@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Protocol
 
 from personalization.errors import AttuneError, Conflict
-from personalization.experiment_results import ExperimentResults, Look, encode_results
+from personalization.experiment_results import ExperimentResults, encode_results
 from personalization.keys import experiment_results, experiment_state
 from personalization.ports import ExperimentStore
 from training.experimentation.analysis import analyze
@@ -147,16 +147,12 @@ def _conclude(
 
 
 def _results(study: Study, state: TotalsState, table: ExperimentStore, now: datetime) -> ExperimentResults:
+    stored = table.results([study.name])
     return analyze(
         state.totals(study.arms),
         study.design,
         as_of=now,
         started_at=state.first_exposed_at(),
-        earlier=_looks_before(table.results([study.name]), now),
+        earlier=stored[0].looks if stored else (),
         crossed_over=state.left_out(LeftOut.CROSSED),
     )
-
-
-def _looks_before(stored: Sequence[ExperimentResults], now: datetime) -> list[Look]:
-    """Return the looks of earlier days; the one of today is being made."""
-    return [look for results in stored for look in results.looks if look.at.date() < now.date()]
