@@ -1,5 +1,8 @@
 """Builders of test data: every argument has a default, so a test names only what it is about."""
 
+import gzip
+import json
+from base64 import b64encode
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -73,6 +76,22 @@ def listed(
         built_at=at_seconds(NOW),
         items=tuple(ListItem(item_id, score=1.0) for item_id in item_ids),
     )
+
+
+def delivered(*lines: str, kind: str = "DATA_MESSAGE") -> dict[str, Any]:
+    """Build what CloudWatch Logs sends to the Lambda of a subscription."""
+    payload = {
+        "messageType": kind,
+        "owner": "123456789012",
+        "logGroup": "/aws/lambda/get_recommendations",
+        "logStream": "2026/01/15/[$LATEST]0123456789abcdef",
+        "subscriptionFilters": ["exposures"],
+        "logEvents": [
+            {"id": f"{number:056d}", "timestamp": at_seconds(NOW) * 1000, "message": line}
+            for number, line in enumerate(lines)
+        ],
+    }
+    return {"awslogs": {"data": b64encode(gzip.compress(json.dumps(payload).encode())).decode()}}
 
 
 def lambda_of(memory_mb: int = 3008, minutes: float = 15) -> SimpleNamespace:

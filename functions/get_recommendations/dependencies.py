@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 
 from functions.get_recommendations.settings import Settings
 from personalization.adapters.clients import impatient
 from personalization.adapters.dynamodb import DynamoListStore
 from personalization.adapters.secrets import read_secret
 from personalization.adapters.sqs import SqsRefreshQueue
+from personalization.bots import is_bot_calling
 from personalization.experiments import packaged_definitions
 from personalization.identity import user_key
 from personalization.runtime.clock import new_id, now
@@ -22,6 +23,7 @@ class Dependencies:
 
     recommender: Recommender
     user_key: Callable[[str], str]
+    is_bot_calling: Callable[[str], bool]
 
 
 @cache
@@ -38,4 +40,8 @@ def dependencies() -> Dependencies:
         new_id=new_id,
     )
     secret = read_secret(secrets, settings.user_key_secret_arn)
-    return Dependencies(recommender=recommender, user_key=partial(user_key, secret))
+    return Dependencies(
+        recommender=recommender,
+        user_key=partial(user_key, secret),
+        is_bot_calling=lru_cache(maxsize=4096)(is_bot_calling),
+    )

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from functions.get_recommendations.dependencies import dependencies
+from personalization.exposures import MESSAGE, Exposure, assigned
 from personalization.names import Dimension, Metric
 from personalization.queries import parse_query
 from personalization.runtime.http import (
@@ -21,7 +22,7 @@ from personalization.runtime.observability import count_by, logger
 
 
 @http_handler
-def handler(event: Event, context: Any) -> Response:  # noqa: ARG001
+def handler(event: Event, context: Any) -> Response:
     """Answer 200 with items, their source, and the receipt that events bring back."""
     deps = dependencies()
     query = parse_query(
@@ -32,13 +33,19 @@ def handler(event: Event, context: Any) -> Response:  # noqa: ARG001
     )
     answer = deps.recommender.recommend(query)
     count_by(Metric.RECOMMENDATIONS_SERVED, {Dimension.SOURCE: answer.source})
-    logger.info(
-        "exposure",
+    exposure = Exposure(
+        request_id=context.aws_request_id,
+        at=answer.issued_at,
         user_key=query.user_key,
         surface=query.surface,
+        list_id=answer.list_id,
         source=answer.source,
-        assignments=msgspec.to_builtins(answer.assignments),
+        model_version=answer.model_version or "",
+        assignments=assigned(answer.assignments),
+        bot=deps.is_bot_calling(header(event, "user-agent") or ""),
     )
+    # The line is the record: a subscription of the log brings it to the lake (docs/decisions/0054).
+    logger.info(MESSAGE, exposure=msgspec.to_builtins(exposure))
     assignments = [{"experiment": row.experiment, "variant": row.variant} for row in answer.assignments]
     return respond(
         HTTPStatus.OK,

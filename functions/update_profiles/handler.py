@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from aws_lambda_powertools.metrics import MetricUnit
+
 from functions.update_profiles.dependencies import projector
 from personalization.adapters.kinesis import stream_records
 from personalization.attribution import Attribution
@@ -17,6 +19,7 @@ _METRICS = {
     "filtered": Metric.EVENTS_FILTERED,
     "quarantined": Metric.EVENTS_QUARANTINED,
 }
+_UNITS = {Metric.DWELL: MetricUnit.Seconds, Metric.REVENUE: MetricUnit.NoUnit}
 
 
 @metrics.log_metrics
@@ -33,7 +36,8 @@ def _measure(projection: Projection) -> None:
     if projection.newest is not None:
         milliseconds(Metric.EVENT_LAG, max(0.0, (now() - projection.newest).total_seconds() * 1000))
     for series, value in projection.attributions.items():
-        count_by(series.metric, _dimensions(series), value)
+        unit = _UNITS.get(series.metric, MetricUnit.Count)
+        count_by(series.metric, _dimensions(series), value, unit=unit)
 
 
 def _dimensions(series: Attribution) -> dict[Dimension, str]:

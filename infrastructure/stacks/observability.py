@@ -45,7 +45,7 @@ class ObservabilityStack(AttuneStack):
         self._ingestion = ingestion
         self._serving = serving
         self._training = training
-        self._dead_letters = _dead_letters(data, ingestion, training)
+        self._dead_letters = _dead_letters(data, ingestion, serving, training)
         self.topic = self._topic()
         self._define_alarms(Alarms(self, "Alarms", topic=self.topic))
         dashboard = OperationsDashboard(
@@ -113,11 +113,12 @@ class ObservabilityStack(AttuneStack):
 
 
 def _dead_letters(
-    data: DataStack, ingestion: IngestionStack, training: TrainingStack
+    data: DataStack, ingestion: IngestionStack, serving: ServingStack, training: TrainingStack
 ) -> Mapping[str, sqs.IQueue]:
     return {
         "RefreshDeadLetters": data.refresh_queue.dead_letters,
         "ProfileBatchesFailed": ingestion.profile_consumer.failed_batches,
         "ArchiveBatchesFailed": ingestion.archive_consumer.failed_batches,
+        "ExposureDeliveriesFailed": serving.exposure_archive.failed,
         "TrainingStartsMissed": training.missed_starts,
     }

@@ -5,6 +5,7 @@ from aws_cdk.aws_apigatewayv2 import HttpMethod
 from aws_cdk.aws_lambda_event_sources import SqsEventSource
 from constructs import Construct
 
+from infrastructure.constructs.exposure_archive import ExposureArchive
 from infrastructure.constructs.grants import grant_items, grant_objects, grant_secret, grant_send
 from infrastructure.constructs.layers import Layers
 from infrastructure.constructs.python_function import PythonFunction
@@ -31,6 +32,15 @@ class ServingStack(AttuneStack):
         self._data = data
         self._layers = Layers(self, "Layers", environment=environment)
         self.get_recommendations = self._get_recommendations()
+        self.exposure_archive = ExposureArchive(
+            self,
+            "ExposureArchive",
+            source=self.get_recommendations,
+            lake=data.lake,
+            key=data.key,
+            layers=self._layers,
+            environment=environment,
+        )
         self.get_trending = self._get_trending()
         self.refresh_recommendations = self._refresh_recommendations()
         self.api = WebApi(self, "WebApi", environment=environment)

@@ -21,6 +21,7 @@ _NAMED = (
     ("TokenSecret", "token secret"),
     ("ProfileConsumerFailedBatches", "failed batches"),
     ("ArchiveConsumerFailedBatches", "failed batches"),
+    ("ExposureArchiveFailed", "failed deliveries"),
     ("AutomaticRollbackFailed", "rollback failures"),
     ("ProfileConsumerReader", "reader"),
     ("JobImageBuildLogs", "build logs"),

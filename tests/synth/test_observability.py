@@ -15,6 +15,7 @@ ALARMS = {
     "ArchiveEventsBehind",
     "ClickRateHomeRankingCovisitation",
     "ClickRateHomeRankingModel",
+    "ExposureDeliveriesFailed",
     "ProfileBatchesFailed",
     "RefreshDeadLetters",
     "ServerErrors",

@@ -2,11 +2,17 @@
 
 import dataclasses
 import importlib
+import json
 import re
 from pathlib import Path
 
+import msgspec
+
+from factories import NOW
 from infrastructure.constructs.code_version import code_version
 from infrastructure.constructs.layer_build import ROOT
+from personalization.exposures import MESSAGE, Exposure
+from personalization.names import Source
 from tests.synth.assembly import Assembly
 from tests.synth.test_workflow import on_sagemaker
 
@@ -51,6 +57,13 @@ ALLOWED = {
         ("secretsmanager:GetSecretValue", "token secret"),
     },
     "archive_events": OF_EVERY_STREAM_CONSUMER | {("s3:PutObject", "lake/events/*")},
+    "archive_exposures": {
+        ("s3:PutObject", "lake/exposures/*"),
+        ("s3:PutObject", "lake/quarantine/exposures/*"),
+        ("sqs:GetQueueAttributes", "failed deliveries"),
+        ("sqs:GetQueueUrl", "failed deliveries"),
+        ("sqs:SendMessage", "failed deliveries"),
+    },
     "get_recommendations": {
         ("dynamodb:BatchGetItem", "table"),
         ("sqs:SendMessage", "refresh queue"),
@@ -172,6 +185,36 @@ def test_every_asynchronous_source_has_a_failure_destination(assembly: Assembly)
         assert not assembly.of_type(kind)
 
 
+def test_exposures_go_from_the_log_of_the_read_path_to_their_archiver(assembly: Assembly) -> None:
+    """By a subscription that may call the function, of whose failures a queue is told."""
+    subscription = assembly.one("AWS::Logs::SubscriptionFilter").properties
+    assert "GetRecommendationsLogs" in str(subscription["LogGroupName"])
+    assert "ArchiveExposures" in str(subscription["DestinationArn"])
+    (permission,) = [
+        row.properties
+        for row in assembly.of_type("AWS::Lambda::Permission")
+        if row.properties["Principal"] == "logs.amazonaws.com"
+    ]
+    assert "ArchiveExposures" in str(permission["FunctionName"])
+    assert "GetRecommendationsLogs" in str(permission["SourceArn"])
+    (config,) = [
+        row.properties
+        for row in assembly.of_type("AWS::Lambda::EventInvokeConfig")
+        if "ArchiveExposures" in str(row.properties["FunctionName"])
+    ]
+    assert "ExposureArchiveFailed" in str(config["DestinationConfig"]["OnFailure"]["Destination"])
+    assert config["MaximumRetryAttempts"] == 2
+
+
+def test_the_filter_of_the_subscription_lets_the_line_of_an_answer_through(assembly: Assembly) -> None:
+    pattern = assembly.one("AWS::Logs::SubscriptionFilter").properties["FilterPattern"]
+    exposure = Exposure(
+        request_id="r", at=NOW, user_key="u", surface="home", list_id="l", source=Source.LIST
+    )
+    line = json.dumps({"message": MESSAGE, "exposure": msgspec.to_builtins(exposure)})
+    assert all(term.strip('"') in line for term in pattern.split())
+
+
 def test_an_alarm_rolls_back_only_where_the_environment_says_so(assembly: Assembly) -> None:
     hours = assembly.environment.training.rollback_hours
     rules = assembly.of_type("AWS::Events::Rule")
@@ -183,7 +226,11 @@ def test_an_alarm_rolls_back_only_where_the_environment_says_so(assembly: Assemb
         (target,) = rule.properties["Targets"]
         assert "AutomaticRollbackFailed" in str(target["DeadLetterConfig"]["Arn"])
         assert assembly.lambdas["roll_back_model"].variables["ROLLBACK_HOURS"] == str(hours)
-        (failures,) = assembly.of_type("AWS::Lambda::EventInvokeConfig")
+        (failures,) = [
+            row
+            for row in assembly.of_type("AWS::Lambda::EventInvokeConfig")
+            if "RollBackModel" in str(row.properties["FunctionName"])
+        ]
         destination = failures.properties["DestinationConfig"]["OnFailure"]["Destination"]
         assert "AutomaticRollbackFailed" in str(destination)
 

@@ -119,6 +119,11 @@ def exposure_prefix(day: datetime) -> str:
     return f"{EXPOSURES}date={day:%Y-%m-%d}/"
 
 
+def exposure_object(day: datetime, *, stream: str, first_id: str) -> str:
+    """Object of one delivery of the log; a repeated delivery overwrites its own object."""
+    return f"{exposure_prefix(day)}{stream}-{first_id}.jsonl.gz"
+
+
 def event_prefix(day: datetime) -> str:
     """Prefix of one day of the event lake."""
     return f"events/date={day:%Y-%m-%d}/"
@@ -137,6 +142,11 @@ def imported_object(day: datetime, *, digest: str) -> str:
 def quarantine_object(arrived_at: datetime, *, epoch: int, shard: str, sequence: str) -> str:
     """Object of one record that can't be processed."""
     return f"quarantine/date={arrived_at:%Y-%m-%d}/{epoch}-{shard}-{sequence}.json"
+
+
+def quarantined_line(logged_at: datetime, *, stream: str, line_id: str) -> str:
+    """Object of one line of the exposures' log that can't be read."""
+    return f"quarantine/exposures/date={logged_at:%Y-%m-%d}/{stream}-{line_id}.json"
 
 
 def run_prefix(run_id: str, channel: str) -> str:

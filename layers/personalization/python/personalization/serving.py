@@ -57,6 +57,8 @@ class Recommendations:
     source: Source
     model_version: str | None
     assignments: tuple[Assignment, ...]
+    list_id: str
+    issued_at: datetime
 
 
 @dataclass
@@ -149,9 +151,10 @@ class Recommender:
             exclude=query.exclude,
         )
         version = found.model_version if found else None
+        list_id = found.list_id if found else self.new_id()
         token = issue(
             self.token_secret,
-            list_id=found.list_id if found else self.new_id(),
+            list_id=list_id,
             user_key=query.user_key,
             surface=query.surface,
             assignments=treatment.assignments,
@@ -160,7 +163,9 @@ class Recommender:
             issued_at=now,
         )
         label = LABELS.get(source, treatment.variant.label)
-        return Recommendations(token, label, items, source, version, treatment.assignments)
+        return Recommendations(
+            token, label, items, source, version, treatment.assignments, list_id, now
+        )
 
     def _read(self, query: Query, variant: Variant, now: float) -> tuple[Snapshot, Key | None]:
         segments = [keys.POPULAR, keys.TRENDING, *keys.segment_names(query.facts)]

@@ -20,10 +20,16 @@ def count(metric: Metric, value: float = 1) -> None:
     metrics.add_metric(name=metric, unit=MetricUnit.Count, value=value)
 
 
-def count_by(metric: Metric, dimensions: Mapping[Dimension, str], value: float = 1) -> None:
-    """Write a count under its own dimensions and the service: each combination is a priced series."""
+def count_by(
+    metric: Metric,
+    dimensions: Mapping[Dimension, str],
+    value: float = 1,
+    *,
+    unit: MetricUnit = MetricUnit.Count,
+) -> None:
+    """Add to a total under its own dimensions and the service: each combination is a priced series."""
     (first, first_value), *rest = dimensions.items()
-    with single_metric(name=metric, unit=MetricUnit.Count, value=value) as series:
+    with single_metric(name=metric, unit=unit, value=value) as series:
         series.add_dimension(first, first_value)
         for name, dimension_value in rest:
             series.add_dimension(name, dimension_value)
