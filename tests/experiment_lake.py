@@ -1,4 +1,4 @@
-"""A lake about one experiment, written as the platform writes it: exposures and events with signed receipts."""
+"""A lake about one experiment, as the platform writes it: exposures, and events with signed receipts."""
 
 import gzip
 from collections.abc import Iterable
@@ -120,7 +120,9 @@ class ExperimentLake:
     def record_of(self, row: Event) -> StreamRecord:
         self.sequence += 1
         plain = record(row, self.sequence)
-        return StreamRecord(plain.shard, plain.sequence_number, plain.partition_key, row.received_at, plain.data)
+        return StreamRecord(
+            plain.shard, plain.sequence_number, plain.partition_key, row.received_at, plain.data
+        )
 
 
 def pack(lines: Iterable[bytes]) -> bytes:

@@ -1,4 +1,4 @@
-"""Runs of the experiments' analysis over a lake: what is read once, and what an interruption costs: nothing."""
+"""Runs of the experiments' analysis over a lake: all is read once, and an interruption costs nothing."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -62,7 +62,9 @@ def analyzed(lake: Watched, table: MemoryTable, *, now: datetime = NOW, study: S
     return one
 
 
-def results(lake: Watched, table: MemoryTable, *, now: datetime = NOW, study: Study = STUDY) -> ExperimentResults:
+def results(
+    lake: Watched, table: MemoryTable, *, now: datetime = NOW, study: Study = STUDY
+) -> ExperimentResults:
     found = analyzed(lake, table, now=now, study=study).results
     assert found is not None
     return found
@@ -81,7 +83,9 @@ def state_of(lake: Watched) -> TotalsState:
     return decode_state(found[0])
 
 
-def test_users_are_counted_by_variant_with_what_they_did_after_their_first_exposure(lake, shop, table) -> None:
+def test_users_are_counted_by_variant_with_what_they_did_after_their_first_exposure(
+    lake, shop, table
+) -> None:
     shop.visit("ann", "control", START + timedelta(hours=1), clicks=1)
     shop.visit("bob", "new", START + timedelta(hours=1), clicks=2, revenue=8.0, dwell=30)
     shop.visit("bob", "new", START + timedelta(hours=9), clicks=1)
@@ -211,7 +215,9 @@ def test_sessions_may_be_the_unit(lake, shop, table) -> None:
     assert found.crossed_over == 0
 
 
-def test_of_two_runs_at_once_one_keeps_its_state_and_the_other_steps_back(lake, shop, table, tmp_path) -> None:
+def test_of_two_runs_at_once_one_keeps_its_state_and_the_other_steps_back(
+    lake, shop, table, tmp_path
+) -> None:
     shop.visit("ann", "new", START, clicks=1)
     shop.flush()
 
@@ -241,7 +247,9 @@ def test_a_run_that_is_killed_in_between_is_made_good_by_the_next(lake, shop, ta
     assert lake.load(experiment_results(NOW, EXPERIMENT)) is not None
 
 
-def test_a_run_without_time_for_the_whole_lake_is_gone_on_with_by_the_next(lake, shop, table, monkeypatch) -> None:
+def test_a_run_without_time_for_the_whole_lake_is_gone_on_with_by_the_next(
+    lake, shop, table, monkeypatch
+) -> None:
     monkeypatch.setattr("training.experimentation.lake_reader.CHUNK_OBJECTS", 1)
     for hour in range(6):
         shop.visit(f"user-{hour}", "new", START + timedelta(hours=hour), clicks=1)

@@ -113,9 +113,9 @@ def read_lake(
 ) -> Progress:
     """Read what is new, and take it into the states.
 
-    Cost: a listing call for 1,000 objects of each open day; for each object that is new to some experiment a get
-    and about 20 microseconds an event. Memory: the states, and what a chunk says of exposures and outcomes.
-    When all objects were read, the states move on to `now`; a run that is cut short leaves the days open.
+    Cost: a listing call for 1,000 objects of each open day; a get and about 20 microseconds an event for an
+    object that some experiment has not read. Memory: the states, and what a chunk says of exposures and
+    outcomes. Once all objects are read, the states move on to `now`; a run cut short leaves its days open.
 
     Parameters
     ----------
