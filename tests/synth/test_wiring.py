@@ -208,9 +208,7 @@ def test_exposures_go_from_the_log_of_the_read_path_to_their_archiver(assembly: 
 
 def test_the_filter_of_the_subscription_lets_the_line_of_an_answer_through(assembly: Assembly) -> None:
     pattern = assembly.one("AWS::Logs::SubscriptionFilter").properties["FilterPattern"]
-    exposure = Exposure(
-        request_id="r", at=NOW, user_key="u", surface="home", list_id="l", source=Source.LIST
-    )
+    exposure = Exposure(request_id="r", at=NOW, user_key="u", surface="home", list_id="l", source=Source.LIST)
     line = json.dumps({"message": MESSAGE, "exposure": msgspec.to_builtins(exposure)})
     assert all(term.strip('"') in line for term in pattern.split())
 

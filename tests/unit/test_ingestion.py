@@ -12,9 +12,7 @@ from personalization.errors import InvalidInput
 from personalization.ingestion import Receipt, ingest_events, ingest_items
 
 
-def ingest(
-    body: object, stream: MemoryEventStream | None = None, *, sent_by_bot: bool = False
-) -> Receipt:
+def ingest(body: object, stream: MemoryEventStream | None = None, *, sent_by_bot: bool = False) -> Receipt:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     return ingest_events(
         raw,

@@ -51,7 +51,11 @@ def test_an_experiment_is_shown_with_verdict_tables_split_plan_and_a_line_a_look
     assert text.startswith(f"{EXPERIMENT}: ")
     for words in ("What users saw and did", "Against the control", "Split of users", "Plan: "):
         assert words in text
-    assert [line.split()[0] for line in text.splitlines()[-4:-1]] == ["2026-01-15", "2026-01-16", "2026-01-17"]
+    assert [line.split()[0] for line in text.splitlines()[-4:-1]] == [
+        "2026-01-15",
+        "2026-01-16",
+        "2026-01-17",
+    ]
 
 
 def test_without_a_name_all_are_listed_with_their_verdict(lake: Path) -> None:
@@ -68,7 +72,10 @@ def test_a_page_holds_the_same(lake: Path, tmp_path: Path) -> None:
 
 
 def test_a_name_without_results_is_told_with_those_that_have_some(lake: Path) -> None:
-    assert shown("--lake", str(lake), "other") == (1, f"other has no results; those with results: {EXPERIMENT}\n")
+    assert shown("--lake", str(lake), "other") == (
+        1,
+        f"other has no results; those with results: {EXPERIMENT}\n",
+    )
 
 
 def test_a_folder_without_results_says_there_are_none(tmp_path: Path) -> None:

@@ -62,7 +62,9 @@ def main(argv: Sequence[str] | None = None, *, console: Console | None = None) -
     chosen = [one for one in found if options.name in (None, one.experiment)]
     if options.name and not chosen:
         known = ", ".join(one.experiment for one in found) or "none"
-        console.print(f"{options.name} has no results; those with results: {known}", style="red", markup=False)
+        console.print(
+            f"{options.name} has no results; those with results: {known}", style="red", markup=False
+        )
         return 1
     if options.name:
         print_results(chosen[0], console)

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from personalization.experiments import Experiment
 from personalization.tokens import TOKEN_LIFETIME
-from training.experimentation.design import ExperimentDesign
+from training.experimentation.design import Arm, ExperimentDesign
 
 COVARIATES: Final = timedelta(days=14)
 """So far before an experiment begins do users' acts explain what they do in it."""
@@ -50,3 +51,20 @@ class Study:
     def is_settled(self, now: datetime) -> bool:
         """Whether nothing can be added any more: the next analysis is the last one."""
         return self.ends_at is not None and self.ends_at + _SETTLED <= now
+
+
+def study_of(experiment: Experiment) -> Study:
+    """Return an experiment as it is analyzed.
+
+    Raises
+    ------
+    InvalidInput
+        `invalid_design`: it can't be.
+    """
+    return Study(
+        design=ExperimentDesign(
+            name=experiment.name,
+            surface=experiment.surface,
+            arms=tuple(Arm(variant.name, variant.weight) for variant in experiment.variants),
+        )
+    )

@@ -68,9 +68,7 @@ _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Exposure)
 
 
-def assigned(
-    assignments: Iterable[Assignment], *, forced: Iterable[Assignment] = ()
-) -> tuple[Assigned, ...]:
+def assigned(assignments: Iterable[Assignment], *, forced: Iterable[Assignment] = ()) -> tuple[Assigned, ...]:
     """Name the variants of a treatment, and those that were chosen by hand."""
     return (
         *(Assigned(row.experiment, row.variant) for row in assignments),

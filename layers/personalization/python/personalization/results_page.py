@@ -234,7 +234,8 @@ def text_chart(results: ExperimentResults, *, width: int = 41) -> list[str]:
         lines.append(
             f"{look.at:%Y-%m-%d}  {look.variant:<{name_width}}  {''.join(cells)}  {_lift(look.lift):>8}"
         )
-    ends = f"{low:+.1%}".ljust(width - len(f"{high:+.1%}")) + f"{high:+.1%}"
+    left, right = (_lift(end) if end else "0%" for end in (low, high))
+    ends = left.ljust(width - len(right)) + right
     return [*lines, " " * (14 + name_width) + ends]
 
 
@@ -329,10 +330,12 @@ def _table(sheet: Sheet) -> str:
 
 def _standing(one: Comparison) -> str:
     """What a comparison says by the interval over all looks; a guardrail by its margin."""
-    if one.role is Role.GUARDRAIL:
-        margin = "" if one.margin is None else f" (margin {one.margin:.1%})"
-        return f"guardrail {'HARMED' if one.harmed else 'not harmed'}{margin}"
     low, high = one.always_valid or (0.0, 0.0)
+    if one.role is Role.GUARDRAIL:
+        margin = one.margin or 0.0
+        safe = one.always_valid is not None and low > -margin
+        says = "HARMED" if one.harmed else "safe" if safe else "not decided"
+        return f"guardrail {says} (margin {margin:.1%})"
     says = "better" if low > 0 else "worse" if high < 0 else "not decided"
     return f"goal: {says}" if one.role is Role.GOAL else says
 

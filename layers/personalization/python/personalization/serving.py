@@ -163,9 +163,7 @@ class Recommender:
             issued_at=now,
         )
         label = LABELS.get(source, treatment.variant.label)
-        return Recommendations(
-            token, label, items, source, version, treatment.assignments, list_id, now
-        )
+        return Recommendations(token, label, items, source, version, treatment.assignments, list_id, now)
 
     def _read(self, query: Query, variant: Variant, now: float) -> tuple[Snapshot, Key | None]:
         segments = [keys.POPULAR, keys.TRENDING, *keys.segment_names(query.facts)]
