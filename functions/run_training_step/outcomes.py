@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from personalization.names import Metric
-from personalization.runtime.observability import count
+from personalization.runtime.observability import count, number
 
 Json = dict[str, Any]
 
@@ -22,7 +22,7 @@ def outcome(step: str, root: Path, *, shard_count: int) -> Json:
         count(Metric.NIGHTS_STOPPED, int(not soundness["train"]))
     elif step == "gate":
         report = _read(root / "processing" / "input" / "report" / "report.json")
-        count(Metric.MODEL_NDCG, report["evaluation"]["methods"]["model"]["ndcg"]["10"])
+        number(Metric.MODEL_NDCG, report["evaluation"]["methods"]["model"]["ndcg"]["10"])
         verdict = _read(root / "processing" / "output" / "verdict" / "verdict.json")
         answer |= {"publish": verdict["publish"], "reasons": verdict["reasons"]}
         count(Metric.MODELS_REFUSED, int(not verdict["publish"]))

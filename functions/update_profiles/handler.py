@@ -26,11 +26,12 @@ _UNITS = {Metric.DWELL: MetricUnit.Seconds, Metric.REVENUE: MetricUnit.NoUnit}
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:  # noqa: ARG001
     """Apply a batch; report the records Lambda must send again."""
     projection = projector().project(stream_records(event))
-    _measure(projection)
+    measure(projection)
     return {"batchItemFailures": [{"itemIdentifier": number} for number in projection.failed]}
 
 
-def _measure(projection: Projection) -> None:
+def measure(projection: Projection) -> None:
+    """Write what a batch did: the books, the lag, and what recommendations brought about."""
     for outcome, metric in _METRICS.items():
         count(metric, projection.outcomes[outcome])
     if projection.newest is not None:

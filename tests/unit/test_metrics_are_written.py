@@ -12,6 +12,7 @@ WRITERS = [
     path.read_text()
     for folder in ("functions", "layers/personalization/python")
     for path in (ROOT / folder).rglob("*.py")
+    if path.name != "metric_catalogue.py"
 ]
 
 

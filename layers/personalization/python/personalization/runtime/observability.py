@@ -38,3 +38,8 @@ def count_by(
 def milliseconds(metric: Metric, value: float) -> None:
     """Add a duration of this function."""
     metrics.add_metric(name=metric, unit=MetricUnit.Milliseconds, value=value)
+
+
+def number(metric: Metric, value: float) -> None:
+    """Add a value of this function that has no unit."""
+    metrics.add_metric(name=metric, unit=MetricUnit.NoUnit, value=value)
