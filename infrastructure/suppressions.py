@@ -58,6 +58,12 @@ def acknowledge_workflow(machine: sfn.StateMachine, function: lambda_.Function) 
     )
 
 
+def acknowledge_versions(role: IConstruct, function: lambda_.Function) -> None:
+    """Accept that who may invoke a function may invoke its versions."""
+    finding = f"AwsSolutions-IAM5[Resource::<{_logical_id(function)}.Arn>:*]"
+    acknowledge(role, {finding: "Versions of the one function."})
+
+
 def acknowledge_registry(role: iam.IRole) -> None:
     """Accept that a registry's token has no resource one could name."""
     acknowledge(role, {"AwsSolutions-IAM5[Resource::*]": "A token for ECR is of the whole registry."})

@@ -8,7 +8,7 @@ from personalization.runtime.observability import count_by
 
 
 def publish(results: ExperimentResults) -> None:
-    """Write the lift of each variant with its ends in percent, and both p-values; what is unknown is left out."""
+    """Write each variant's lift and its ends in percent, and both p-values, as far as they are known."""
     for variant in results.variants:
         _publish_goal(results.experiment, variant)
     if results.sample_ratio is not None:

@@ -1,11 +1,13 @@
 """GET /v1/experiments and /v1/experiments/{name}."""
 
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 from functions.get_experiment.dependencies import dependencies
 from personalization.experiment_results import ExperimentResults
 from personalization.runtime.http import Event, Response, http_handler, path_value, problem, respond
+
+_LONGEST_NAME: Final = 128
 
 
 @http_handler
@@ -17,12 +19,12 @@ def handler(event: Event, context: Any) -> Response:
     name = path_value(event, "name")
     if not name:
         return respond(HTTPStatus.OK, {"experiments": _verdicts()})
-    found = dependencies().store.results([name])
+    found = dependencies().store.results([name]) if len(name) <= _LONGEST_NAME else []
     if found:
         return respond(HTTPStatus.OK, found[0])
     code, detail = "unknown_experiment", "no experiment of this name is defined"
     if name in dependencies().defined():
-        code, detail = "not_analyzed_yet", "the experiment is defined; its first analysis comes within the hour"
+        code, detail = "not_analyzed_yet", "defined, and to be analyzed within the hour after it begins"
     return problem(HTTPStatus.NOT_FOUND, code, detail, context.aws_request_id)
 
 

@@ -121,4 +121,5 @@ def _dead_letters(
         "ArchiveBatchesFailed": ingestion.archive_consumer.failed_batches,
         "ExposureDeliveriesFailed": serving.exposure_archive.failed,
         "TrainingStartsMissed": training.missed_starts,
+        "AnalysesFailed": training.experiment_analysis.failed,
     }

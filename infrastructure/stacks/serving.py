@@ -42,12 +42,15 @@ class ServingStack(AttuneStack):
             environment=environment,
         )
         self.get_trending = self._get_trending()
+        self.get_experiment = self._get_experiment()
         self.refresh_recommendations = self._refresh_recommendations()
         self.api = WebApi(self, "WebApi", environment=environment)
         self.api.route(HttpMethod.POST, "/v1/events", ingestion.ingest_events)
         self.api.route(HttpMethod.PUT, "/v1/items", ingestion.put_items)
         self.api.route(HttpMethod.GET, "/v1/users/{user_id}/recommendations", self.get_recommendations)
         self.api.route(HttpMethod.GET, "/v1/trending", self.get_trending)
+        self.api.route(HttpMethod.GET, "/v1/experiments", self.get_experiment)
+        self.api.route(HttpMethod.GET, "/v1/experiments/{name}", self.get_experiment)
         CfnOutput(self, "ApiUrl", value=self.api.url)
         CfnOutput(self, "ApiId", value=self.api.api.api_id)
 
@@ -79,6 +82,20 @@ class ServingStack(AttuneStack):
             self,
             "GetTrending",
             name="get_trending",
+            environment=self.settings,
+            layers=[self._layers.personalization, self._layers.base],
+            variables={"TABLE_NAME": self._data.table.table_name},
+            memory_mb=512,
+            timeout=Duration.seconds(10),
+        )
+        grant_items(self._data.table, function, "BatchGetItem")
+        return function
+
+    def _get_experiment(self) -> PythonFunction:
+        function = PythonFunction(
+            self,
+            "GetExperiment",
+            name="get_experiment",
             environment=self.settings,
             layers=[self._layers.personalization, self._layers.base],
             variables={"TABLE_NAME": self._data.table.table_name},

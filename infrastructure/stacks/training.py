@@ -1,4 +1,4 @@
-"""The slow loop and its nightly start."""
+"""The slow loop and its nightly start; the analysis of experiments and its hourly one."""
 
 from typing import Final
 
@@ -8,6 +8,7 @@ from aws_cdk.aws_scheduler_targets import StepFunctionsStartExecution
 from constructs import Construct
 
 from infrastructure.constructs.code_version import code_version
+from infrastructure.constructs.experiment_analysis import ExperimentAnalysis
 from infrastructure.constructs.grants import grant_items, grant_listing, grant_objects
 from infrastructure.constructs.job_image import JobImage
 from infrastructure.constructs.job_roles import JobRoles
@@ -26,7 +27,7 @@ _BESIDE_SAGEMAKER: Final = LambdaEngine(memory_mb=1024, scratch_gb=1)
 
 
 class TrainingStack(AttuneStack):
-    """The state machine, what runs its steps, and the schedule."""
+    """The state machine, what runs its steps, the analysis of experiments, and the schedules."""
 
     def __init__(self, scope: Construct, part: str, *, environment: Environment, data: DataStack) -> None:
         super().__init__(scope, part, environment=environment)
@@ -50,7 +51,17 @@ class TrainingStack(AttuneStack):
         )
         self.missed_starts = DeadLetterQueue(self, "MissedStarts", key=None)
         self._schedule()
+        self.experiment_analysis = ExperimentAnalysis(
+            self,
+            "ExperimentAnalysis",
+            lake=data.lake,
+            table=data.table,
+            token_secret=data.token_secret,
+            layers=self._layers,
+            environment=environment,
+        )
         CfnOutput(self, "StateMachineArn", value=self.workflow.state_machine_arn)
+        CfnOutput(self, "AnalysisFunctionName", value=self.experiment_analysis.function.function_name)
 
     def _function(self, size: LambdaEngine) -> PythonFunction:
         data = self._data

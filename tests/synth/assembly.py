@@ -22,6 +22,7 @@ _NAMED = (
     ("ProfileConsumerFailedBatches", "failed batches"),
     ("ArchiveConsumerFailedBatches", "failed batches"),
     ("ExposureArchiveFailed", "failed deliveries"),
+    ("ExperimentAnalysisFailed", "failed analyses"),
     ("AutomaticRollbackFailed", "rollback failures"),
     ("ProfileConsumerReader", "reader"),
     ("JobImageBuildLogs", "build logs"),

@@ -11,6 +11,7 @@ from personalization.runtime.observability import count_by
 from tests.synth.assembly import Assembly, Resource
 
 ALARMS = {
+    "AnalysesFailed",
     "ArchiveBatchesFailed",
     "ArchiveEventsBehind",
     "ClickRateHomeRankingCovisitation",
