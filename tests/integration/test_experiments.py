@@ -37,14 +37,14 @@ def visits(shop: ExperimentLake, users: int, *, first: int = 0) -> None:
     shop.flush()
 
 
-def test_what_users_saw_and_did_becomes_results_metrics_and_an_answer(platform, shop, capfd) -> None:
+def test_what_users_saw_and_did_becomes_results_metrics_and_an_answer(platform, shop, capsys, caplog) -> None:
     visits(shop, 200)
     answer = analyze({}, lambda_of())
     (brief,) = answer["experiments"]
     assert (answer["objects"], answer["left"], brief["users"]) == (2, 0, 200)
-    lines = [json.loads(line) for line in capfd.readouterr().out.splitlines() if line.startswith("{")]
-    (verdict,) = [line for line in lines if line.get("message") == "verdict"]
-    assert verdict["verdict"] == brief["verdict"]
+    (logged,) = [record for record in caplog.records if record.getMessage() == "verdict"]
+    assert vars(logged)["verdict"] == brief["verdict"]
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
     written = {
         metric["Name"]: (line[metric["Name"]], line.get("Experiment"), line.get("Variant"))
         for line in lines
@@ -127,7 +127,8 @@ def test_an_experiment_that_is_not_defined_is_refused_with_those_that_are(platfo
 
 
 @pytest.mark.parametrize(
-    ("name", "code"), [(EXPERIMENT, "not_analyzed_yet"), ("other", "unknown_experiment"), ("x" * 5_000, "unknown_experiment")]
+    ("name", "code"),
+    [(EXPERIMENT, "not_analyzed_yet"), ("other", "unknown_experiment"), ("x" * 5_000, "unknown_experiment")],
 )
 def test_an_experiment_without_results_is_not_found_and_told_why(platform, name: str, code: str) -> None:
     status, body = platform.request(get_experiment, pathParameters={"name": name})
