@@ -4,6 +4,7 @@ from aws_cdk import App
 
 from infrastructure.environments import LOCAL, environment_named
 from infrastructure.fields import Environment
+from infrastructure.stacks.analytics import AnalyticsStack
 from infrastructure.stacks.data import DataStack
 from infrastructure.stacks.ingestion import IngestionStack
 from infrastructure.stacks.observability import ObservabilityStack
@@ -17,6 +18,7 @@ def define(app: App, env: Environment) -> None:
     data = DataStack(app, "data", environment=env)
     ingestion = IngestionStack(app, "ingestion", environment=env, data=data)
     serving = ServingStack(app, "serving", environment=env, data=data, ingestion=ingestion)
+    AnalyticsStack(app, "analytics", environment=env, data=data)
     training = TrainingStack(app, "training", environment=env, data=data)
     ObservabilityStack(
         app,

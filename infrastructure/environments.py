@@ -61,7 +61,11 @@ LOCAL: Final = Environment(
     point_in_time_recovery=True,
     customer_managed_key=False,
     capabilities=Capabilities(
-        enhanced_fan_out=False, anomaly_detection=False, composite_alarm=False, sagemaker=False
+        enhanced_fan_out=False,
+        anomaly_detection=False,
+        composite_alarm=False,
+        sagemaker=False,
+        named_queries=False,
     ),
 )
 
@@ -94,7 +98,11 @@ DEV: Final = Environment(
     point_in_time_recovery=True,
     customer_managed_key=False,
     capabilities=Capabilities(
-        enhanced_fan_out=False, anomaly_detection=True, composite_alarm=True, sagemaker=True
+        enhanced_fan_out=False,
+        anomaly_detection=True,
+        composite_alarm=True,
+        sagemaker=True,
+        named_queries=True,
     ),
 )
 
@@ -133,7 +141,11 @@ PROD: Final = Environment(
     point_in_time_recovery=True,
     customer_managed_key=True,
     capabilities=Capabilities(
-        enhanced_fan_out=True, anomaly_detection=True, composite_alarm=True, sagemaker=True
+        enhanced_fan_out=True,
+        anomaly_detection=True,
+        composite_alarm=True,
+        sagemaker=True,
+        named_queries=True,
     ),
 )
 

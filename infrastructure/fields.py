@@ -110,6 +110,8 @@ class Capabilities:
     """The CTR alarm stays quiet while an outage explains the drop."""
     sagemaker: bool
     """Steps of the slow loop may be SageMaker jobs."""
+    named_queries: bool
+    """Athena keeps the usual questions to the lake; elsewhere they are text in `infrastructure/queries`."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,6 +19,7 @@ from personalization.runtime.http import (
     respond,
 )
 from personalization.runtime.observability import count_by, logger
+from personalization.tokens import tail
 
 
 @http_handler
@@ -41,6 +42,7 @@ def handler(event: Event, context: Any) -> Response:
         list_id=answer.list_id,
         source=answer.source,
         model_version=answer.model_version or "",
+        receipt=tail(answer.recommendation_id),
         assignments=assigned(answer.assignments),
         bot=deps.is_bot_calling(header(event, "user-agent") or ""),
     )

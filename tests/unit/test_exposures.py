@@ -143,9 +143,13 @@ def test_a_damaged_object_is_told() -> None:
 
 def test_a_record_with_one_assignment_takes_the_room_that_is_stated() -> None:
     record = exposure(
-        request_id="0" * 36, user_key="0" * 32, list_id="0" * 32, model_version="20260115T120000Z-0123abcd"
+        request_id="0" * 36,
+        user_key="0" * 22,
+        list_id="0" * 32,
+        model_version="20260115T120000Z-0123abcd",
+        receipt="0" * 20,
     )
-    assert 300 < len(encode_exposure(record)) < 360
+    assert 320 < len(encode_exposure(record)) < 360
 
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)

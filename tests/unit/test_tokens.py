@@ -7,7 +7,7 @@ import pytest
 from factories import NOW
 from personalization.errors import InvalidToken
 from personalization.experiments import Assignment
-from personalization.tokens import issue, verify
+from personalization.tokens import issue, tail, verify
 
 SECRET = b"token-secret"
 
@@ -56,3 +56,22 @@ def test_every_altered_character_is_noticed() -> None:
 @pytest.mark.parametrize("text", ["", "A", "é", "not base64!", "A" * 2_000])
 def test_garbage_is_refused(text: str) -> None:
     assert refusal(text) in ("forged_token", "malformed_token")
+
+
+def test_tokens_that_differ_in_one_fact_have_other_tails() -> None:
+    """Even if all that differs is the first byte that is signed."""
+    tokens = {
+        issue(
+            SECRET,
+            list_id=f"list-{number}",
+            user_key="user-1",
+            surface="home",
+            assignments=(),
+            model_version="v1",
+            item_ids=[f"sku-{place}" for place in range(number % 7)],
+            issued_at=NOW,
+        )
+        for number in range(500)
+    }
+    assert len({tail(text) for text in tokens}) == 500
+    assert {len(tail(text)) for text in tokens} == {20}

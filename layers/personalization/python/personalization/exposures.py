@@ -36,7 +36,7 @@ class Assigned(Struct, frozen=True, omit_defaults=True):
 class Exposure(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One answer, as far as experiments and their analysis need to know it.
 
-    About 330 bytes as JSON with one assignment.
+    About 340 bytes as JSON with one assignment.
 
     Attributes
     ----------
@@ -46,6 +46,8 @@ class Exposure(Struct, frozen=True, kw_only=True, omit_defaults=True):
         When it was given, UTC; the receipt's `issued_at`.
     assignments
         Empty for users outside of every experiment: their share is the coverage's check.
+    receipt
+        `tokens.tail` of the `recommendation_id`: joins the events that bring it back, where no key is at hand.
     session_id
         The visit, if the client named it: the unit of experiments by session.
     bot
@@ -59,6 +61,7 @@ class Exposure(Struct, frozen=True, kw_only=True, omit_defaults=True):
     list_id: str
     source: Source
     model_version: str = ""
+    receipt: str = ""
     assignments: tuple[Assigned, ...] = ()
     session_id: str | None = None
     bot: bool = False
