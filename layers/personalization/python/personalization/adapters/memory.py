@@ -8,6 +8,7 @@ from typing import NamedTuple
 from personalization import keys
 from personalization.errors import Conflict, CorruptData
 from personalization.events import Event
+from personalization.experiments import Definitions
 from personalization.keys import Key
 from personalization.ledger import Mark, SeenIds
 from personalization.lists import RecommendationList, decode_list, encode_list
@@ -124,6 +125,17 @@ class MemoryTable:
             self.items[item_id] = change
             (self.unavailable.discard if change.item.available else self.unavailable.add)(item_id)
         return applied
+
+
+@dataclass
+class FixedDefinitions:
+    """Definitions that are there from the start, or never."""
+
+    definitions: Definitions | None
+
+    def current(self) -> Definitions | None:
+        """Return them."""
+        return self.definitions
 
 
 @dataclass
