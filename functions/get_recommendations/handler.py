@@ -1,11 +1,13 @@
 """GET /v1/users/{user_id}/recommendations."""
 
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
 
 from functions.get_recommendations.dependencies import dependencies
+from personalization.experiments import Assignment
 from personalization.names import Dimension, Metric
 from personalization.queries import parse_query
 from personalization.runtime.http import (
@@ -13,6 +15,7 @@ from personalization.runtime.http import (
     Response,
     header,
     http_handler,
+    is_app,
     path_value,
     query_values,
     respond,
@@ -29,6 +32,7 @@ def handler(event: Event, context: Any) -> Response:  # noqa: ARG001
         query_values(event),
         user_key=deps.user_key,
         viewer_country=header(event, "cloudfront-viewer-country"),
+        may_force=not is_app(event),
     )
     answer = deps.recommender.recommend(query)
     count_by(Metric.RECOMMENDATIONS_SERVED, {Dimension.SOURCE: answer.source})
@@ -39,7 +43,7 @@ def handler(event: Event, context: Any) -> Response:  # noqa: ARG001
         source=answer.source,
         assignments=msgspec.to_builtins(answer.assignments),
     )
-    assignments = [{"experiment": row.experiment, "variant": row.variant} for row in answer.assignments]
+    forced = {"forced": _shown(query.forced)} if query.forced else {}
     return respond(
         HTTPStatus.OK,
         {
@@ -48,6 +52,12 @@ def handler(event: Event, context: Any) -> Response:  # noqa: ARG001
             "items": answer.items,
             "source": answer.source,
             "model_version": answer.model_version,
-            "assignments": assignments,
+            "assignments": _shown(answer.assignments),
+            **forced,
+            "experiments": "in_force" if answer.experiments_known else "unavailable",
         },
     )
+
+
+def _shown(assignments: Iterable[Assignment]) -> list[dict[str, str]]:
+    return [{"experiment": row.experiment, "variant": row.variant} for row in assignments]

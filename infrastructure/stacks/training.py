@@ -20,6 +20,7 @@ from infrastructure.constructs.training_workflow import Steps, TrainingWorkflow
 from infrastructure.fields import Environment, LambdaEngine, SageMakerEngine
 from infrastructure.stacks.base import AttuneStack
 from infrastructure.stacks.data import DataStack
+from infrastructure.stacks.experiments import ExperimentsStack
 
 _BESIDE_SAGEMAKER: Final = LambdaEngine(memory_mb=1024, scratch_gb=1)
 """What the steps need that are Lambdas on either engine."""
@@ -28,9 +29,18 @@ _BESIDE_SAGEMAKER: Final = LambdaEngine(memory_mb=1024, scratch_gb=1)
 class TrainingStack(AttuneStack):
     """The state machine, what runs its steps, and the schedule."""
 
-    def __init__(self, scope: Construct, part: str, *, environment: Environment, data: DataStack) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        part: str,
+        *,
+        environment: Environment,
+        data: DataStack,
+        experiments: ExperimentsStack,
+    ) -> None:
         super().__init__(scope, part, environment=environment)
         self._data = data
+        self._experiments = experiments
         self._layers = Layers(self, "Layers", environment=environment)
         engine = environment.training.engine
         if isinstance(engine, LambdaEngine):
@@ -41,6 +51,7 @@ class TrainingStack(AttuneStack):
             self.run_training_step = self._function(_BESIDE_SAGEMAKER)
             self._let_judge(self.run_training_step)
             steps = self._on_sagemaker(engine)
+        experiments.grant_read(self.run_training_step)
         self.workflow = TrainingWorkflow(
             self,
             "Workflow",
@@ -66,6 +77,7 @@ class TrainingStack(AttuneStack):
                 "MODEL_BUCKET": data.models.bucket_name,
                 "TABLE_NAME": data.table.table_name,
                 "CODE_VERSION": code_version(),
+                "EXPERIMENTS_ADDRESS": self._experiments.address,
             },
             memory_mb=size.memory_mb,
             timeout=Duration.minutes(15),

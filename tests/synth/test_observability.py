@@ -15,6 +15,7 @@ ALARMS = {
     "ArchiveEventsBehind",
     "ClickRateHomeRankingCovisitation",
     "ClickRateHomeRankingModel",
+    "ExperimentsUnread",
     "ProfileBatchesFailed",
     "RefreshDeadLetters",
     "ServerErrors",
@@ -31,7 +32,7 @@ ALARMS_ON_AUTOMATIC_ROLLBACK = {"ModelRolledBack", "RollbackFailed"}
 
 def alarms(assembly: Assembly) -> dict[str, Resource]:
     return {
-        resource.logical_id.removeprefix("Alarms")[:-8]: resource
+        resource.logical_id.removeprefix("Alarms").removeprefix("Rollout")[:-8]: resource
         for resource in assembly.of_type("AWS::CloudWatch::Alarm")
     }
 

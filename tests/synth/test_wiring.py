@@ -35,6 +35,10 @@ OF_QUEUE_CONSUMER = {
     ("sqs:GetQueueUrl", "refresh queue"),
     ("sqs:ReceiveMessage", "refresh queue"),
 }
+READS_EXPERIMENTS = {
+    ("appconfig:GetLatestConfiguration", "experiments"),
+    ("appconfig:StartConfigurationSession", "experiments"),
+}
 ALLOWED = {
     "ingest_events": {
         ("kinesis:PutRecords", "stream"),
@@ -51,7 +55,8 @@ ALLOWED = {
         ("secretsmanager:GetSecretValue", "token secret"),
     },
     "archive_events": OF_EVERY_STREAM_CONSUMER | {("s3:PutObject", "lake/events/*")},
-    "get_recommendations": {
+    "get_recommendations": READS_EXPERIMENTS
+    | {
         ("dynamodb:BatchGetItem", "table"),
         ("sqs:SendMessage", "refresh queue"),
         ("secretsmanager:GetSecretValue", "user key secret"),
@@ -59,6 +64,7 @@ ALLOWED = {
     },
     "get_trending": {("dynamodb:BatchGetItem", "table")},
     "refresh_recommendations": OF_QUEUE_CONSUMER
+    | READS_EXPERIMENTS
     | {
         ("dynamodb:BatchGetItem", "table"),
         ("dynamodb:PutItem", "table"),
@@ -72,7 +78,9 @@ ALLOWED = {
         ("sqs:GetQueueUrl", "rollback failures"),
         ("sqs:SendMessage", "rollback failures"),
     },
-    "run_training_step": {
+    "validate_experiments": set(),
+    "run_training_step": READS_EXPERIMENTS
+    | {
         ("s3:ListBucket", "lake"),
         ("s3:GetObject", "lake/events/*"),
         ("s3:ListBucket", "models"),
@@ -82,7 +90,7 @@ ALLOWED = {
         ("dynamodb:PutItem", "table"),
     },
 }
-ON_SAGEMAKER = {
+ON_SAGEMAKER = READS_EXPERIMENTS | {
     ("s3:ListBucket", "models"),
     ("s3:GetObject", "models/*"),
     ("s3:PutObject", "models/runs/*"),

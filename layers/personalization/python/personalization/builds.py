@@ -1,11 +1,14 @@
 """How a user's list is built: what treatments choose, and what all who build lists honour."""
 
 from hashlib import blake2b
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from personalization.names import Ranker
 from personalization.policies import RELEVANCE, Policy
+
+ModelVersion = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:+-]{0,127}$")]
 
 
 class Build(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -22,7 +25,7 @@ class Build(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknow
     ranker: Ranker = Ranker.LIGHTGBM
     policy: Policy = RELEVANCE
     sources_off: tuple[str, ...] = ()
-    model: str | None = None
+    model: ModelVersion | None = None
 
     @property
     def name(self) -> str:

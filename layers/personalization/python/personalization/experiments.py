@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, Literal
 from msgspec import Meta, Struct
 
 from personalization.assignment import bucket, bucket_ranges, choose, in_namespace
-from personalization.builds import Build
+from personalization.builds import Build, ModelVersion
 from personalization.names import DEFAULT_LABEL, Ranker
 from personalization.policies import Policy, Share
 from personalization.profiles import NO_FACTS, Facts
@@ -58,7 +58,7 @@ class Changes(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkn
     """
 
     ranker: Ranker | None = None
-    model: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
+    model: ModelVersion | None = None
     sources_off: tuple[str, ...] | None = None
     policy: Policy | None = None
     label: Label | None = None

@@ -86,6 +86,8 @@ class PolledDefinitions:
 
     Parameters
     ----------
+    patience
+        Seconds that one request may wait for the first copy.
     on_fault
         Is told, by the thread, why a call brought nothing that can be used.
     """
@@ -106,9 +108,15 @@ class PolledDefinitions:
         """Return the last good copy; None while there is none."""
         if self._due is None:
             self._first.wait(self.patience)
+            self.patience = 0.0
         elif self.clock() >= self._due:
             self._start()
         return self._latest
+
+    @property
+    def is_polling(self) -> bool:
+        """Whether a call is under way."""
+        return self._polling.locked()
 
     def _start(self) -> None:
         if self._polling.acquire(blocking=False):
