@@ -23,7 +23,7 @@ def handler(event: Event, context: Any) -> Response:
     if found:
         return respond(HTTPStatus.OK, found[0])
     code, detail = "unknown_experiment", "no experiment of this name is defined"
-    if name in dependencies().defined():
+    if dependencies().is_defined(name):
         code, detail = "not_analyzed_yet", "defined, and to be analyzed within the hour after it begins"
     return problem(HTTPStatus.NOT_FOUND, code, detail, context.aws_request_id)
 

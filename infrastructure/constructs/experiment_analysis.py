@@ -35,6 +35,7 @@ class ExperimentAnalysis(Construct):
         lake: s3.IBucket,
         table: dynamodb.ITable,
         token_secret: secretsmanager.ISecret,
+        experiments_address: str,
         layers: Layers,
         environment: Environment,
     ) -> None:
@@ -52,6 +53,7 @@ class ExperimentAnalysis(Construct):
                 "LAKE_BUCKET": lake.bucket_name,
                 "TABLE_NAME": table.table_name,
                 "TOKEN_SECRET_ARN": token_secret.secret_arn,
+                "EXPERIMENTS_ADDRESS": experiments_address,
             },
             memory_mb=3008,
             timeout=Duration.minutes(15),

@@ -40,7 +40,7 @@ def analyze_until(aws: LocalAws, users: int) -> int:
     """
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while True:
-        counted = sum(one.get("users", 0) for one in analyze(aws))
+        counted = sum(int(one.get("users", 0)) for one in analyze(aws))
         if counted >= users or time.monotonic() > deadline:
             return counted
         time.sleep(_POLL_SECONDS)

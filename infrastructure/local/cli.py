@@ -67,19 +67,12 @@ def _rollback(port: int) -> None:
 
 def _analyze(port: int) -> None:
     aws = lifecycle.find(port)
-    verdicts = analyze(aws)
-    for name in (one["experiment"] for one in verdicts if "verdict" in one):
-        command = [
-            sys.executable,
-            "-m",
-            "training.experimentation.show",
-            "--table",
-            aws.output("TableName"),
-            name,
-        ]
-        subprocess.run(command, check=False, env=os.environ | aws.environment)
-    for one in (one for one in verdicts if "reason" in one):
-        _console.print(f"{one['experiment']}: {one['reason']}", markup=False)
+    show = [sys.executable, "-m", "training.experimentation.show", "--table", aws.output("TableName")]
+    for one in analyze(aws):
+        if "verdict" in one:
+            subprocess.run([*show, one["experiment"]], check=False, env=os.environ | aws.environment)
+        else:
+            _console.print(f"{one['experiment']}: {one['reason']}", markup=False)
 
 
 def _url(port: int) -> None:

@@ -10,11 +10,10 @@ from personalization.errors import Conflict
 from personalization.events import Item
 from personalization.ledger import Mark
 from personalization.lists import RecommendationList
-from personalization.names import Ranker
 from personalization.ports import ActiveModel, ItemChange
 from personalization.profiles import apply
 
-KEY = keys.list_key("user-1", surface="home", ranker=Ranker.LIGHTGBM, version="v1")
+KEY = keys.list_key("user-1", surface="home", version="v1")
 
 
 class TableContract:

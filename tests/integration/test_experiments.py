@@ -1,4 +1,4 @@
-"""Experiments on moto: from exposures and events in the lake to results in the table, the API and CloudWatch."""
+"""Experiments on moto: from exposures and events in the lake to table, API and CloudWatch."""
 
 import json
 from datetime import UTC, datetime, timedelta

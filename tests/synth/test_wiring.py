@@ -41,6 +41,10 @@ OF_QUEUE_CONSUMER = {
     ("sqs:GetQueueUrl", "refresh queue"),
     ("sqs:ReceiveMessage", "refresh queue"),
 }
+READS_EXPERIMENTS = {
+    ("appconfig:GetLatestConfiguration", "experiments"),
+    ("appconfig:StartConfigurationSession", "experiments"),
+}
 ALLOWED = {
     "ingest_events": {
         ("kinesis:PutRecords", "stream"),
@@ -64,15 +68,17 @@ ALLOWED = {
         ("sqs:GetQueueUrl", "failed deliveries"),
         ("sqs:SendMessage", "failed deliveries"),
     },
-    "get_recommendations": {
+    "get_recommendations": READS_EXPERIMENTS
+    | {
         ("dynamodb:BatchGetItem", "table"),
         ("sqs:SendMessage", "refresh queue"),
         ("secretsmanager:GetSecretValue", "user key secret"),
         ("secretsmanager:GetSecretValue", "token secret"),
     },
     "get_trending": {("dynamodb:BatchGetItem", "table")},
-    "get_experiment": {("dynamodb:BatchGetItem", "table")},
-    "analyze_experiments": {
+    "get_experiment": READS_EXPERIMENTS | {("dynamodb:BatchGetItem", "table")},
+    "analyze_experiments": READS_EXPERIMENTS
+    | {
         ("s3:ListBucket", "lake"),
         ("s3:GetObject", "lake/events/*"),
         ("s3:GetObject", "lake/exposures/*"),
@@ -87,6 +93,7 @@ ALLOWED = {
         ("sqs:SendMessage", "failed analyses"),
     },
     "refresh_recommendations": OF_QUEUE_CONSUMER
+    | READS_EXPERIMENTS
     | {
         ("dynamodb:BatchGetItem", "table"),
         ("dynamodb:PutItem", "table"),
@@ -100,7 +107,9 @@ ALLOWED = {
         ("sqs:GetQueueUrl", "rollback failures"),
         ("sqs:SendMessage", "rollback failures"),
     },
-    "run_training_step": {
+    "validate_experiments": set(),
+    "run_training_step": READS_EXPERIMENTS
+    | {
         ("s3:ListBucket", "lake"),
         ("s3:GetObject", "lake/events/*"),
         ("s3:ListBucket", "models"),
@@ -110,7 +119,7 @@ ALLOWED = {
         ("dynamodb:PutItem", "table"),
     },
 }
-ON_SAGEMAKER = {
+ON_SAGEMAKER = READS_EXPERIMENTS | {
     ("s3:ListBucket", "models"),
     ("s3:GetObject", "models/*"),
     ("s3:PutObject", "models/runs/*"),

@@ -113,7 +113,7 @@ def read_lake(
 ) -> Progress:
     """Read what is new, and take it into the states.
 
-    Cost: a listing call for 1,000 objects of each open day; a get and about 20 microseconds an event for an
+    Cost: a listing call for 1,000 objects of each open day; a get and about 30 microseconds an event for an
     object that some experiment has not read. Memory: the states, and what a chunk says of exposures and
     outcomes. Once all objects are read, the states move on to `now`; a run cut short leaves its days open.
 

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from personalization.experiments import Experiment
+from personalization.experiments import Experiment, Unit
 from personalization.tokens import TOKEN_LIFETIME
-from training.experimentation.design import Arm, ExperimentDesign
+from training.experimentation.design import Arm, ExperimentDesign, Guardrail
 
 COVARIATES: Final = timedelta(days=14)
 """So far before an experiment begins do users' acts explain what they do in it."""
@@ -66,5 +66,11 @@ def study_of(experiment: Experiment) -> Study:
             name=experiment.name,
             surface=experiment.surface,
             arms=tuple(Arm(variant.name, variant.weight) for variant in experiment.variants),
-        )
+            goal=experiment.goal,
+            guardrails=tuple(Guardrail(one.metric, one.margin) for one in experiment.guardrails),
+            effect=experiment.effect,
+        ),
+        by_session=experiment.unit is Unit.SESSION,
+        starts_at=experiment.starts_at,
+        ends_at=experiment.ends_at,
     )

@@ -145,7 +145,7 @@ class Demo:
         return books.balanced and len(changes) == tried
 
     def _show_experiments(self) -> None:
-        """Have the experiments analyzed, and show what they have come to: with a demo's few users, not much."""
+        """Have the experiments analyzed, and show what they have come to; a demo's few users tell little."""
         with _console.status("analyzing the experiments"):
             counted = analyze_until(self._aws, users=1)
         store = DynamoExperimentStore(self._aws.client("dynamodb"), self._aws.output("TableName"))

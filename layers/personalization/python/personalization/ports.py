@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from personalization.builds import Build
 from personalization.events import Event, Item
 from personalization.experiment_results import ExperimentResults
+from personalization.experiments import Definitions
 from personalization.keys import Key
 from personalization.ledger import CreditedItems, Mark, SeenIds
 from personalization.lists import RecommendationList
@@ -88,10 +90,17 @@ class StreamRecord:
 
 @dataclass(frozen=True, slots=True)
 class RefreshRequest:
-    """Ask for a user's lists to be rebuilt; no surfaces means the ones they saw lately."""
+    """Ask for a user's lists to be rebuilt; no surfaces means the ones they saw lately.
+
+    Attributes
+    ----------
+    builds
+        What a request missed, beside what the user's experiments ask for.
+    """
 
     user_key: str
     surfaces: tuple[str, ...] = ()
+    builds: tuple[Build, ...] = ()
 
 
 class EventStream(Protocol):
@@ -159,6 +168,14 @@ class ListStore(Protocol):
         Conflict
             Another version is in service by now.
         """
+        ...
+
+
+class DefinitionSource(Protocol):
+    """Definitions of experiments."""
+
+    def current(self) -> Definitions | None:
+        """Return those in force as far as is known; None while none could be read. Never waits long."""
         ...
 
 

@@ -9,6 +9,7 @@ from personalization import keys
 from personalization.errors import Conflict, CorruptData
 from personalization.events import Event
 from personalization.experiment_results import ExperimentResults, decode_results, encode_results
+from personalization.experiments import Definitions
 from personalization.keys import Key
 from personalization.ledger import CreditedItems, Mark, SeenIds
 from personalization.lists import RecommendationList, decode_list, encode_list
@@ -145,6 +146,17 @@ class MemoryTable:
             return False
         self.experiments[results.experiment] = encode_results(results)
         return True
+
+
+@dataclass
+class FixedDefinitions:
+    """Definitions that are there from the start, or never."""
+
+    definitions: Definitions | None
+
+    def current(self) -> Definitions | None:
+        """Return them."""
+        return self.definitions
 
 
 @dataclass
