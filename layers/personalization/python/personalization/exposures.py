@@ -47,7 +47,7 @@ class Exposure(Struct, frozen=True, kw_only=True, omit_defaults=True):
     assignments
         Empty for users outside of every experiment: their share is the coverage's check.
     receipt
-        `tokens.tail` of the `recommendation_id`: joins the events that bring it back, where no key is at hand.
+        `tokens.tail` of the `recommendation_id`: joins the events that bring it back, without the key.
     session_id
         The visit, if the client named it: the unit of experiments by session.
     bot
