@@ -130,6 +130,8 @@ class Environment:
     click_rate_alarm: ClickRateAlarm
     refresh_concurrency: int
     """Copies of `refresh_recommendations` at once; at least 2, as Lambda demands."""
+    experiment_bake_minutes: int
+    """So long after experiments are deployed does an alarm take the new definitions back. 0 to 1,440."""
     log_retention_days: int
     tracing: bool
     retain_data: bool

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from personalization.events import Event, EventType, encode_event
+from personalization.experiment_results import Decision, ExperimentResults
 from personalization.lists import ListItem, RecommendationList
 from personalization.names import Ranker
 from personalization.ports import StreamRecord
@@ -101,3 +102,19 @@ def lambda_of(memory_mb: int = 3008, minutes: float = 15) -> SimpleNamespace:
         memory_limit_in_mb=memory_mb,
         get_remaining_time_in_millis=lambda: int(minutes * 60_000),
     )
+
+
+def experiment_results(**changes: Any) -> ExperimentResults:
+    """Build results of an experiment that nobody was exposed to yet."""
+    values: dict[str, Any] = {
+        "experiment": "ranking",
+        "surface": "home",
+        "as_of": NOW,
+        "started_at": None,
+        "users": 0,
+        "crossed_over": 0,
+        "decision": Decision.KEEP_RUNNING,
+        "verdict": "Keep running: nobody was exposed yet.",
+        "variants": (),
+    }
+    return ExperimentResults(**values | changes)

@@ -1,11 +1,13 @@
 """GET /v1/users/{user_id}/recommendations."""
 
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
 
 from functions.get_recommendations.dependencies import dependencies
+from personalization.experiments import Assignment
 from personalization.exposures import MESSAGE, Exposure, assigned
 from personalization.names import Dimension, Metric
 from personalization.queries import parse_query
@@ -14,6 +16,7 @@ from personalization.runtime.http import (
     Response,
     header,
     http_handler,
+    is_app,
     path_value,
     query_values,
     respond,
@@ -31,6 +34,7 @@ def handler(event: Event, context: Any) -> Response:
         query_values(event),
         user_key=deps.user_key,
         viewer_country=header(event, "cloudfront-viewer-country"),
+        may_force=not is_app(event),
     )
     answer = deps.recommender.recommend(query)
     count_by(Metric.RECOMMENDATIONS_SERVED, {Dimension.SOURCE: answer.source})
@@ -43,12 +47,13 @@ def handler(event: Event, context: Any) -> Response:
         source=answer.source,
         model_version=answer.model_version or "",
         receipt=tail(answer.recommendation_id),
-        assignments=assigned(answer.assignments),
+        assignments=assigned(answer.assignments, forced=query.forced),
+        session_id=query.session_id,
         bot=deps.is_bot_calling(header(event, "user-agent") or ""),
     )
     # The line is the record: a subscription of the log brings it to the lake (docs/decisions/0054).
     logger.info(MESSAGE, exposure=msgspec.to_builtins(exposure))
-    assignments = [{"experiment": row.experiment, "variant": row.variant} for row in answer.assignments]
+    forced = {"forced": _shown(query.forced)} if query.forced else {}
     return respond(
         HTTPStatus.OK,
         {
@@ -57,6 +62,12 @@ def handler(event: Event, context: Any) -> Response:
             "items": answer.items,
             "source": answer.source,
             "model_version": answer.model_version,
-            "assignments": assignments,
+            "assignments": _shown(answer.assignments),
+            **forced,
+            "experiments": "in_force" if answer.experiments_known else "unavailable",
         },
     )
+
+
+def _shown(assignments: Iterable[Assignment]) -> list[dict[str, str]]:
+    return [{"experiment": row.experiment, "variant": row.variant} for row in assignments]

@@ -1,17 +1,13 @@
 """Attune's own metrics, with the dimensions under which the functions write them."""
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
 
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 
-from infrastructure.constructs.layer_build import ROOT
+from infrastructure.definitions import read_definitions
 from personalization.names import NAMESPACE, Dimension, Metric, Source
-
-_DEFINITIONS: Final = ROOT / "layers/personalization/python/personalization/experiments.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,12 +29,10 @@ class VariantSeries:
 
 
 def defined_variants() -> Iterator[VariantSeries]:
-    """Yield the variants of the experiments that are shipped, in the order of their file."""
-    for experiment in json.loads(_DEFINITIONS.read_text())["experiments"]:
-        for variant in experiment["variants"]:
-            yield VariantSeries(
-                surface=experiment["surface"], experiment=experiment["name"], variant=variant["name"]
-            )
+    """Yield the variants of the experiments that are defined, in the order of their file."""
+    for experiment in read_definitions().experiments:
+        for variant in experiment.variants:
+            yield VariantSeries(surface=experiment.surface, experiment=experiment.name, variant=variant.name)
 
 
 def counted(metric: Metric, *, service: str, period: Duration) -> cloudwatch.Metric:

@@ -1,6 +1,6 @@
-"""`python -m infrastructure.local up|down|status|url|rollback|replay-quarantine|rebuild-profiles [--port N]`.
+"""`python -m infrastructure.local COMMAND [--port N]`, with COMMAND one of those of `main`.
 
-The last two change nothing unless the variable APPLY is set.
+Replay-quarantine and rebuild-profiles change nothing unless the variable APPLY is set.
 """
 
 import argparse
@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from infrastructure.local import lifecycle, stack
+from infrastructure.local.analysis import analyze
 from infrastructure.local.errors import LocalAwsError
 from infrastructure.local.layout import Layout
 from infrastructure.local.lifecycle import DEFAULT_PORT, LocalAws
@@ -27,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands: dict[str, Callable[[int], None]] = {"up": _up, "down": _down, "status": _status, "url": _url}
     commands |= {
         "rollback": _rollback,
+        "analyze": _analyze,
         "replay-quarantine": _replay_quarantine,
         "rebuild-profiles": _rebuild_profiles,
     }
@@ -69,7 +71,7 @@ def _rollback(port: int) -> None:
 
 
 def _replay_quarantine(port: int) -> None:
-    _operate(port, "training.quarantine", {"--lake-bucket": "LakeBucketName", "--stream": "StreamName"})
+    _operate(port, "training.quarantine", {"--lake-bucket": "LakeBucketName", "--stream": "StreamName"}, *_apply())
 
 
 def _rebuild_profiles(port: int) -> None:
@@ -78,19 +80,31 @@ def _rebuild_profiles(port: int) -> None:
         "--table": "TableName",
         "--token-secret-arn": "TokenSecretArn",
     }
-    _operate(port, "training.rebuild", outputs)
+    _operate(port, "training.rebuild", outputs, *_apply())
 
 
-def _operate(port: int, module: str, outputs: Mapping[str, str]) -> None:
+def _apply() -> list[str]:
+    return ["--apply"] if os.environ.get("APPLY") else []
+
+
+def _operate(port: int, module: str, outputs: Mapping[str, str], *options: str) -> None:
     """Run one of the operators' commands on the local AWS, its options taken from the stack's outputs."""
     aws = lifecycle.find(port)
-    command = [sys.executable, "-m", module]
+    command = [sys.executable, "-m", module, *options]
     for option, output in outputs.items():
         command += [option, aws.output(output)]
-    if os.environ.get("APPLY"):
-        command.append("--apply")
     if subprocess.run(command, check=False, env=os.environ | aws.environment).returncode:
         raise LocalAwsError(f"{module} did not end well")
+
+
+def _analyze(port: int) -> None:
+    aws = lifecycle.find(port)
+    show = [sys.executable, "-m", "training.experimentation.show", "--table", aws.output("TableName")]
+    for one in analyze(aws):
+        if "verdict" in one:
+            subprocess.run([*show, one["experiment"]], check=False, env=os.environ | aws.environment)
+        else:
+            _console.print(f"{one['experiment']}: {one['reason']}", markup=False)
 
 
 def _url(port: int) -> None:

@@ -12,11 +12,13 @@ from constructs import Construct
 
 from infrastructure.constructs.alarms import Alarms
 from infrastructure.constructs.automatic_rollback import AutomaticRollback
+from infrastructure.constructs.experiments_rollout import ExperimentsRollout
 from infrastructure.constructs.metrics import defined_variants
 from infrastructure.constructs.operations_dashboard import OperationsDashboard
 from infrastructure.fields import Environment
 from infrastructure.stacks.base import AttuneStack
 from infrastructure.stacks.data import DataStack
+from infrastructure.stacks.experiments import ExperimentsStack
 from infrastructure.stacks.ingestion import IngestionStack
 from infrastructure.stacks.serving import ServingStack
 from infrastructure.stacks.training import TrainingStack
@@ -39,6 +41,7 @@ class ObservabilityStack(AttuneStack):
         ingestion: IngestionStack,
         serving: ServingStack,
         training: TrainingStack,
+        experiments: ExperimentsStack,
     ) -> None:
         super().__init__(scope, part, environment=environment)
         self._data = data
@@ -54,6 +57,15 @@ class ObservabilityStack(AttuneStack):
             api=serving.api,
             consumers=[ingestion.update_profiles, ingestion.archive_events],
             dead_letters=list(self._dead_letters.values()),
+        )
+        ExperimentsRollout(
+            self,
+            "Rollout",
+            environment=environment,
+            application=experiments.application,
+            profile=experiments.profile.ref,
+            alarms=self.bake_alarms,
+            topic=self.topic,
         )
         CfnOutput(self, "AlertTopicArn", value=self.topic.topic_arn)
         CfnOutput(self, "DashboardName", value=dashboard.dashboard_name)
@@ -92,6 +104,8 @@ class ObservabilityStack(AttuneStack):
             for series in defined_variants()
         ]
         suspects: list[cloudwatch.IAlarm] = [*click_rates]
+        self.bake_alarms: list[cloudwatch.IAlarm] = [outages[0], *click_rates]
+        """What undoes a deployment of experiments."""
         if capabilities.composite_alarm:
             suspects = [alarms.click_rate_alone(click_rates, outages)]
         if self.settings.training.rollback_hours is not None:
@@ -121,4 +135,5 @@ def _dead_letters(
         "ArchiveBatchesFailed": ingestion.archive_consumer.failed_batches,
         "ExposureDeliveriesFailed": serving.exposure_archive.failed,
         "TrainingStartsMissed": training.missed_starts,
+        "AnalysesFailed": training.experiment_analysis.failed,
     }

@@ -11,11 +11,13 @@ from personalization.runtime.observability import count_by
 from tests.synth.assembly import Assembly, Resource
 
 ALARMS = {
+    "AnalysesFailed",
     "ArchiveBatchesFailed",
     "ArchiveEventsBehind",
     "ClickRateHomeRankingCovisitation",
     "ClickRateHomeRankingModel",
     "ExposureDeliveriesFailed",
+    "ExperimentsUnread",
     "ProfileBatchesFailed",
     "RefreshDeadLetters",
     "ServerErrors",
@@ -32,7 +34,7 @@ ALARMS_ON_AUTOMATIC_ROLLBACK = {"ModelRolledBack", "RollbackFailed"}
 
 def alarms(assembly: Assembly) -> dict[str, Resource]:
     return {
-        resource.logical_id.removeprefix("Alarms")[:-8]: resource
+        resource.logical_id.removeprefix("Alarms").removeprefix("Rollout")[:-8]: resource
         for resource in assembly.of_type("AWS::CloudWatch::Alarm")
     }
 

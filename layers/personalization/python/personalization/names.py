@@ -9,6 +9,9 @@ from typing import Final
 
 NAMESPACE: Final = "Attune"
 DEFAULT_SURFACE: Final = "home"
+DEFAULT_LABEL: Final = "Recommended for you"
+TITLE: Final = "{title}"
+"""Of the item that the user acted on last, in a label."""
 
 
 class Metric(StrEnum):
@@ -56,6 +59,9 @@ class Metric(StrEnum):
     SAMPLE_RATIO_P_VALUE = "SampleRatioPValue"
     """Sequential p-value of the share of users each variant got, no unit, by experiment
     (`analyze_experiments`)."""
+    EXPERIMENTS_UNREAD = "ExperimentsUnread"
+    """Calls for the definitions of experiments that brought nothing to use; the copy before stays in force
+    (`get_recommendations`, `refresh_recommendations`)."""
     RECOMMENDATIONS_SERVED = "RecommendationsServed"
     """Answers of `get_recommendations`, by source."""
     EXPOSURES_ARCHIVED = "ExposuresArchived"

@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 from personalization import keys
 from personalization.adapters.faults import UNREACHABLE
 from personalization.errors import Conflict, CorruptData, InvalidInput, Unavailable
+from personalization.experiment_results import ExperimentResults, decode_results, encode_results
 from personalization.keys import Key
 from personalization.ledger import CreditedItems, Mark, SeenIds
 from personalization.lists import RecommendationList, decode_list, encode_list
@@ -219,6 +220,48 @@ def _active_model(record: Record) -> ActiveModel:
         published_at=int(record["published_at"]["N"]),
         rolled_back=record.get("rolled_back", {}).get("BOOL", False),
     )
+
+
+class DynamoExperimentStore(_Table):
+    """Results of experiments, one record each, and one set of their names."""
+
+    def results(self, names: Sequence[str]) -> list[ExperimentResults]:
+        """Read results. Cost: one call for 100 experiments."""
+        wanted = [keys.experiment_key(name) for name in dict.fromkeys(names)]
+        found = self._get(wanted, consistent=True)
+        return [decode_results(found[key]["data"]["B"]) for key in wanted if key in found]
+
+    def analyzed(self) -> list[str]:
+        """Name the experiments that have results. Cost: one call."""
+        record = self._get([keys.ANALYZED_EXPERIMENTS], consistent=False).get(keys.ANALYZED_EXPERIMENTS, {})
+        return sorted(record.get("names", {}).get("SS", ()))
+
+    def write_results(self, results: ExperimentResults) -> bool:
+        """Write results unless the stored ones are of a later time. Cost: two writes."""
+        as_of = {"N": f"{results.as_of.timestamp():.6f}"}
+        with _translated():
+            self._client.update_item(
+                TableName=self._table_name,
+                Key=_primary(keys.ANALYZED_EXPERIMENTS),
+                UpdateExpression="ADD #names :name",
+                ExpressionAttributeNames={"#names": "names"},
+                ExpressionAttributeValues={":name": {"SS": [results.experiment]}},
+            )
+        try:
+            with _translated():
+                self._client.put_item(
+                    TableName=self._table_name,
+                    Item={
+                        **_primary(keys.experiment_key(results.experiment)),
+                        "data": {"B": encode_results(results)},
+                        "as_of": as_of,
+                    },
+                    ConditionExpression="attribute_not_exists(pk) OR as_of <= :as_of",
+                    ExpressionAttributeValues={":as_of": as_of},
+                )
+        except Conflict:
+            return False
+        return True
 
 
 class DynamoCatalog(_Table):

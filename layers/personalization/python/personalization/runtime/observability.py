@@ -35,6 +35,13 @@ def count_by(
             series.add_dimension(name, dimension_value)
 
 
+def count_unread(reason: str) -> None:
+    """Log and count, from any thread, that no definitions of experiments came."""
+    logger.warning("experiments unread", reason=reason)
+    with single_metric(name=Metric.EXPERIMENTS_UNREAD, unit=MetricUnit.Count, value=1):
+        pass
+
+
 def milliseconds(metric: Metric, value: float) -> None:
     """Add a duration of this function."""
     metrics.add_metric(name=metric, unit=MetricUnit.Milliseconds, value=value)
