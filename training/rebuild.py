@@ -94,7 +94,7 @@ def rebuilt(rows: Iterable[tuple[Place, Event]], token_secret: bytes) -> UserSta
             state.mark = max(state.mark, place.mark)
         known = not state.seen.add(event.event_id)
         if not known and apply(state.profile, event) is Outcome.APPLIED and not place.imported:
-            attribute(event, token_secret, state.seen)
+            attribute(event, token_secret, state.credited)
     return state
 
 

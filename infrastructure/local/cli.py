@@ -71,7 +71,9 @@ def _rollback(port: int) -> None:
 
 
 def _replay_quarantine(port: int) -> None:
-    _operate(port, "training.quarantine", {"--lake-bucket": "LakeBucketName", "--stream": "StreamName"}, *_apply())
+    _operate(
+        port, "training.quarantine", {"--lake-bucket": "LakeBucketName", "--stream": "StreamName"}, *_apply()
+    )
 
 
 def _rebuild_profiles(port: int) -> None:

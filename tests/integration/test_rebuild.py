@@ -48,7 +48,7 @@ def run(apply_changes: bool = False) -> Counter[str]:
 def rows() -> list[dict]:
     """What the table holds of users, but for the ids of the writes."""
     found = boto3.client("dynamodb").scan(TableName=TABLE)["Items"]
-    kept = ("pk", "data", "seen", "mark", "import_mark")
+    kept = ("pk", "data", "seen", "credited", "mark", "import_mark")
     return sorted(
         ({name: row[name] for name in kept} for row in found if row["sk"]["S"] == "PROFILE"),
         key=lambda row: row["pk"]["S"],

@@ -94,7 +94,7 @@ class Month:
         self._act(user, at, receipt, items)
 
     def _assignments(self, user: str) -> tuple[Assignment, ...]:
-        draw = random.Random(user)  # noqa: S311
+        draw = random.Random(user)
         if draw.random() < 0.1:
             return ()
         ranking = draw.choices(list(WEIGHTS["ranking"]), list(WEIGHTS["ranking"].values()))[0]
@@ -273,7 +273,7 @@ class World:
 
 @pytest.fixture(scope="module", params=SEEDS)
 def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> World:
-    month = Month(random.Random(request.param))  # noqa: S311
+    month = Month(random.Random(request.param))
     month.live()
     root = tmp_path_factory.mktemp("lake")
     month.write(root)

@@ -128,7 +128,7 @@ def test_a_variant_that_the_design_does_not_know_is_not_counted() -> None:
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 10_000), pieces=st.integers(1, 6))
 def test_totals_do_not_depend_on_order_pieces_or_repeats(seed: int, pieces: int) -> None:
-    chance = random.Random(seed)  # noqa: S311
+    chance = random.Random(seed)
     users = [f"user-{number}" for number in range(8)]
     exposures = [
         shown(
