@@ -35,16 +35,6 @@ def count_by(
             series.add_dimension(name, dimension_value)
 
 
-def write_by(dimensions: Mapping[Dimension, str], values: Iterable[tuple[Metric, MetricUnit, float]]) -> None:
-    """Write values that share their dimensions as one line of the log, which is paid for by its length."""
-    line = EphemeralMetrics()
-    for name, dimension_value in dimensions.items():
-        line.add_dimension(name, dimension_value)
-    for metric, unit, value in values:
-        line.add_metric(name=metric, unit=unit, value=value)
-    line.flush_metrics()
-
-
 def milliseconds(metric: Metric, value: float) -> None:
     """Add a duration of this function."""
     metrics.add_metric(name=metric, unit=MetricUnit.Milliseconds, value=value)
@@ -53,3 +43,13 @@ def milliseconds(metric: Metric, value: float) -> None:
 def number(metric: Metric, value: float) -> None:
     """Add a value of this function that has no unit."""
     metrics.add_metric(name=metric, unit=MetricUnit.NoUnit, value=value)
+
+
+def write_by(dimensions: Mapping[Dimension, str], values: Iterable[tuple[Metric, MetricUnit, float]]) -> None:
+    """Write values that share their dimensions as one line of the log, which is paid for by its length."""
+    line = EphemeralMetrics()
+    for name, dimension_value in dimensions.items():
+        line.add_dimension(name, dimension_value)
+    for metric, unit, value in values:
+        line.add_metric(name=metric, unit=unit, value=value)
+    line.flush_metrics()
