@@ -15,7 +15,7 @@ def test_a_look_a_day_for_28_days_finds_what_is_not_there_in_at_most_5_percent(
 ) -> None:
     found = simulate_tests(Population(users=users, arriving=arriving), RUNS, seed=1)
     assert found.always_valid.share <= 0.05
-    assert found.peeking.share > 0.2, "peeking with a test of one look was to be shown to fail"
+    assert found.peeking.share > 0.15, "peeking with a test of one look was to be shown to fail"
     assert found.impressions.share > 0.1, "taking impressions for independent was to be shown to fail"
 
 
