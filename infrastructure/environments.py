@@ -10,6 +10,7 @@ from infrastructure.errors import UnknownEnvironmentError
 from infrastructure.fields import (
     LOCAL_ACCOUNT,
     Access,
+    AlarmLimits,
     Architecture,
     Capabilities,
     ClickRateAlarm,
@@ -54,6 +55,7 @@ LOCAL: Final = Environment(
         rollback_hours=None,
     ),
     click_rate_alarm=ClickRateAlarm(floor_percent=1.0, minimum_impressions=500),
+    limits=AlarmLimits(p99_milliseconds=1_000, fallback_percent=50, monthly_dollars=50),
     refresh_concurrency=2,
     log_retention_days=1,
     tracing=True,
@@ -61,7 +63,7 @@ LOCAL: Final = Environment(
     point_in_time_recovery=True,
     customer_managed_key=False,
     capabilities=Capabilities(
-        enhanced_fan_out=False, anomaly_detection=False, composite_alarm=False, sagemaker=False
+        enhanced_fan_out=False, anomaly_detection=False, composite_alarm=False, budgets=False, sagemaker=False
     ),
 )
 
@@ -87,6 +89,7 @@ DEV: Final = Environment(
         rollback_hours=None,
     ),
     click_rate_alarm=ClickRateAlarm(floor_percent=1.0, minimum_impressions=1_000),
+    limits=AlarmLimits(p99_milliseconds=1_000, fallback_percent=50, monthly_dollars=50),
     refresh_concurrency=5,
     log_retention_days=14,
     tracing=True,
@@ -94,7 +97,7 @@ DEV: Final = Environment(
     point_in_time_recovery=True,
     customer_managed_key=False,
     capabilities=Capabilities(
-        enhanced_fan_out=False, anomaly_detection=True, composite_alarm=True, sagemaker=True
+        enhanced_fan_out=False, anomaly_detection=True, composite_alarm=True, budgets=True, sagemaker=True
     ),
 )
 
@@ -126,6 +129,7 @@ PROD: Final = Environment(
         rollback_hours=24,
     ),
     click_rate_alarm=ClickRateAlarm(floor_percent=1.0, minimum_impressions=10_000),
+    limits=AlarmLimits(p99_milliseconds=1_000, fallback_percent=50, monthly_dollars=1_000),
     refresh_concurrency=50,
     log_retention_days=90,
     tracing=True,
@@ -133,7 +137,7 @@ PROD: Final = Environment(
     point_in_time_recovery=True,
     customer_managed_key=True,
     capabilities=Capabilities(
-        enhanced_fan_out=True, anomaly_detection=True, composite_alarm=True, sagemaker=True
+        enhanced_fan_out=True, anomaly_detection=True, composite_alarm=True, budgets=True, sagemaker=True
     ),
 )
 

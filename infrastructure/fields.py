@@ -61,6 +61,18 @@ class ClickRateAlarm:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AlarmLimits:
+    """What a shop can stand before somebody is told."""
+
+    p99_milliseconds: int
+    """Of the API's answers."""
+    fallback_percent: int
+    """Share of answers that are not the user's own list; a shop of passers-by has more of them."""
+    monthly_dollars: int
+    """The bill of the account; somebody is told when it will be, and when it is, more."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class LambdaEngine:
     """Every step of the slow loop is a Lambda; a preflight refuses what would not fit."""
 
@@ -107,7 +119,9 @@ class Capabilities:
     anomaly_detection: bool
     """An alarm on traffic outside of its learned band."""
     composite_alarm: bool
-    """The CTR alarm stays quiet while an outage explains the drop."""
+    """Templates hold composite alarms; where they can't, an output does, and the local runner puts them."""
+    budgets: bool
+    """The bill is watched, by AWS Budgets and on the dashboard."""
     sagemaker: bool
     """Steps of the slow loop may be SageMaker jobs."""
 
@@ -126,6 +140,7 @@ class Environment:
     stream: Stream
     training: Training
     click_rate_alarm: ClickRateAlarm
+    limits: AlarmLimits
     refresh_concurrency: int
     """Copies of `refresh_recommendations` at once; at least 2, as Lambda demands."""
     log_retention_days: int

@@ -32,3 +32,8 @@ def count_by(metric: Metric, dimensions: Mapping[Dimension, str], value: float =
 def milliseconds(metric: Metric, value: float) -> None:
     """Add a duration of this function."""
     metrics.add_metric(name=metric, unit=MetricUnit.Milliseconds, value=value)
+
+
+def seconds(metric: Metric, value: float) -> None:
+    """Add an age of something that this function looked at."""
+    metrics.add_metric(name=metric, unit=MetricUnit.Seconds, value=value)
