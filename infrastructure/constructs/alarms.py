@@ -44,11 +44,18 @@ class Rule:
 
 
 class Alarms(Construct):
-    """Alarms that tell `topic` when they begin and when they end."""
+    """Alarms that tell `topic` when they begin and when they end.
+
+    Attributes
+    ----------
+    all
+        Those defined so far.
+    """
 
     def __init__(self, scope: Construct, construct_id: str, *, topic: sns.ITopic) -> None:
         super().__init__(scope, construct_id)
         self._action = actions.SnsAction(topic)
+        self.all: list[cloudwatch.IAlarm] = []
 
     def watch(
         self,
@@ -82,14 +89,22 @@ class Alarms(Construct):
             treat_missing_data=rule.missing,
             alarm_description=described(feel, page),
         )
+        self.all.append(alarm)
         if notify:
             self._tell(alarm)
         return alarm
 
     def watch_band(
-        self, name: str, metric: cloudwatch.IMetric, feel: str, page: str, *, deviations: float, below_only: bool
+        self,
+        name: str,
+        metric: cloudwatch.IMetric,
+        feel: str,
+        page: str,
+        *,
+        deviations: float,
+        below_only: bool,
     ) -> cloudwatch.AnomalyDetectionAlarm:
-        """Define an alarm on a metric that leaves, for four of six periods, the band learned from earlier weeks."""
+        """Define an alarm on a metric that leaves the band learned from earlier weeks, four times of six."""
         alarm = cloudwatch.AnomalyDetectionAlarm(
             self,
             name,
@@ -101,6 +116,7 @@ class Alarms(Construct):
             treat_missing_data=cloudwatch.TreatMissingData.IGNORE,
             alarm_description=described(feel, page),
         )
+        self.all.append(alarm)
         self._tell(alarm)
         return alarm
 

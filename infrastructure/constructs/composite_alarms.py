@@ -26,7 +26,7 @@ class CompositeAlarms(Construct):
         self._in_template = in_template
         self._entries: list[dict[str, Any]] = []
 
-    def add(self, name: str, rule: cloudwatch.AlarmRule, feel: str, page: str) -> cloudwatch.IAlarm:
+    def add(self, name: str, rule: cloudwatch.IAlarmRule, feel: str, page: str) -> cloudwatch.IAlarm:
         """Define one more alarm; its rule may name those that were defined before."""
         description = described(feel, page)
         if not self._in_template:
@@ -41,7 +41,7 @@ class CompositeAlarms(Construct):
         if self._entries:
             CfnOutput(Stack.of(self), OUTPUT, value=Stack.of(self).to_json_string(self._entries))
 
-    def _entry(self, name: str, rule: cloudwatch.AlarmRule, description: str) -> cloudwatch.IAlarm:
+    def _entry(self, name: str, rule: cloudwatch.IAlarmRule, description: str) -> cloudwatch.IAlarm:
         full_name = f"{Stack.of(self).stack_name}-{name}"
         self._entries.append(
             {

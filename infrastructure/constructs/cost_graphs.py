@@ -1,12 +1,12 @@
 """What the platform costs, estimated from what it uses: hours before AWS bills it.
 
-Prices are those of us-east-1 on demand, without free tiers (https://aws.amazon.com/pricing/, 2026): an estimate for
-seeing what grows, not a bill. Storage, snapshots, data out, SageMaker and the fixed fees of alarms are left out.
+List prices of us-east-1 on demand, without free tiers (https://aws.amazon.com/pricing/): an estimate, to see
+what grows, not a bill. Storage, data out, SageMaker and the fixed fees of alarms and metrics are left out.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 from aws_cdk import aws_apigatewayv2 as http
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -58,7 +58,7 @@ def estimated_cost(usage: Usage) -> cloudwatch.GraphWidget:
 
 
 def billed() -> cloudwatch.GraphWidget:
-    """Return a graph of the account's bill so far; its metric is in us-east-1 alone, once billing alerts are on."""
+    """Return a graph of the account's bill; its metric is in us-east-1 alone, once billing alerts are on."""
     charges = cloudwatch.Metric(
         namespace="AWS/Billing",
         metric_name="EstimatedCharges",
@@ -73,7 +73,7 @@ def billed() -> cloudwatch.GraphWidget:
 
 def _api(usage: Usage) -> cloudwatch.MathExpression:
     requests = usage.api.metric_count(period=HOUR, statistic=_SUM)
-    return math(f"{API_REQUEST} * requests", {"requests": requests}, "API", period=HOUR)
+    return math(f"{_figure(API_REQUEST)} * requests", {"requests": requests}, "API", period=HOUR)
 
 
 def _lambda(usage: Usage) -> list[cloudwatch.MathExpression]:
@@ -83,10 +83,10 @@ def _lambda(usage: Usage) -> list[cloudwatch.MathExpression]:
     using: dict[str, cloudwatch.IMetric] = {}
     for number, function in enumerate(usage.functions):
         price = second * _memory_mb(function) / 1_024 / 1_000
-        terms.append(f"{price:.6g} * FILL(ms{number}, 0)")
+        terms.append(f"{_figure(price)} * FILL(ms{number}, 0)")
         using[f"ms{number}"] = function.metric_duration(period=HOUR, statistic=_SUM)
     invocations = [function.metric_invocations(period=HOUR, statistic=_SUM) for function in usage.functions]
-    expression, called = total(invocations, "calls", f"{INVOCATION}")
+    expression, called = total(invocations, "calls", _figure(INVOCATION))
     return [
         math(" + ".join(terms), using, "Lambda, time", period=HOUR),
         math(expression, called, "Lambda, calls", period=HOUR),
@@ -94,9 +94,7 @@ def _lambda(usage: Usage) -> list[cloudwatch.MathExpression]:
 
 
 def _memory_mb(function: lambda_.Function) -> float:
-    resource = function.node.default_child
-    assert isinstance(resource, lambda_.CfnFunction)
-    return resource.memory_size or 128
+    return cast("lambda_.CfnFunction", function.node.default_child).memory_size or 128
 
 
 def _table(usage: Usage) -> cloudwatch.MathExpression:
@@ -104,7 +102,7 @@ def _table(usage: Usage) -> cloudwatch.MathExpression:
         "read": usage.table.metric_consumed_read_capacity_units(period=HOUR, statistic=_SUM),
         "written": usage.table.metric_consumed_write_capacity_units(period=HOUR, statistic=_SUM),
     }
-    cost = f"{READ_UNIT} * FILL(read, 0) + {WRITE_UNIT} * FILL(written, 0)"
+    cost = f"{_figure(READ_UNIT)} * FILL(read, 0) + {_figure(WRITE_UNIT)} * FILL(written, 0)"
     return math(cost, using, "DynamoDB", period=HOUR)
 
 
@@ -112,10 +110,10 @@ def _stream(usage: Usage) -> cloudwatch.MathExpression:
     shards = usage.environment.stream.shards
     if shards is None:
         taken = usage.stream.metric_incoming_bytes(period=HOUR, statistic=_SUM)
-        cost = f"{ON_DEMAND_HOUR} + {ON_DEMAND_GB / _GB:.6g} * FILL(taken, 0)"
+        cost = f"{ON_DEMAND_HOUR} + {_figure(ON_DEMAND_GB / _GB)} * FILL(taken, 0)"
     else:
         taken = usage.stream.metric_incoming_records(period=HOUR, statistic=_SUM)
-        cost = f"{SHARD_HOUR * shards} + {PUT_UNIT} * FILL(taken, 0)"
+        cost = f"{SHARD_HOUR * shards} + {_figure(PUT_UNIT)} * FILL(taken, 0)"
     return math(cost, {"taken": taken}, "Kinesis", period=HOUR)
 
 
@@ -130,5 +128,10 @@ def _logs(usage: Usage) -> cloudwatch.MathExpression:
         )
         for function in usage.functions
     ]
-    expression, using = total(written, "logged", f"{LOG_GB / _GB:.6g}")
+    expression, using = total(written, "logged", _figure(LOG_GB / _GB))
     return math(expression, using, "logs", period=HOUR)
+
+
+def _figure(dollars: float) -> str:
+    """Write a price without an exponent, which metric math would take for a metric's name."""
+    return f"{dollars:.15f}".rstrip("0")

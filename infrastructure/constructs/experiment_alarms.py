@@ -59,8 +59,8 @@ def sample_ratio(alarms: Alarms, experiment: str) -> cloudwatch.Alarm:
         f"SampleRatio{_title(experiment)}",
         chance,
         Rule(comparison=BELOW, threshold=BROKEN_SPLIT, missing=missing),
-        f"Users feel nothing, but no figure of experiment {experiment} can be trusted: they are split otherwise "
-        "than configured.",
+        f"Users feel nothing, but no figure of experiment {experiment} can be trusted: they are not split "
+        "as configured.",
         "sample-ratio",
     )
 
@@ -68,7 +68,7 @@ def sample_ratio(alarms: Alarms, experiment: str) -> cloudwatch.Alarm:
 def click_rate(variants: Sequence[VariantSeries], limits: ClickRateAlarm) -> cloudwatch.MathExpression:
     """Return clicks per item shown in an hour, in percent; no figure where too little was shown.
 
-    Of the first five variants. With several experiments on a surface an item counts once for each, in both sums.
+    Of the first five variants. With several experiments on a surface an item counts for each, in both sums.
     """
     variants = variants[:_VARIANTS]
     using: dict[str, cloudwatch.IMetric] = {}

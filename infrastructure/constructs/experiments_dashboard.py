@@ -1,4 +1,4 @@
-"""The dashboard of experiments and models: what users like, what it brings in, how good and how old the model is."""
+"""The dashboard of experiments and models: what users like, what it brings in, how good the model is."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -15,7 +15,12 @@ from personalization.names import Metric
 
 _Z: Final = 1.96
 """Of a 95% interval."""
-_COLOURS: Final = (("#1f77b4", "#aec7e8"), ("#d62728", "#ff9896"), ("#2ca02c", "#98df8a"), ("#9467bd", "#c5b0d5"))
+_COLOURS: Final = (
+    ("#1f77b4", "#aec7e8"),
+    ("#d62728", "#ff9896"),
+    ("#2ca02c", "#98df8a"),
+    ("#9467bd", "#c5b0d5"),
+)
 """Of a variant's figure and of its interval's ends; told apart by their labels too."""
 _WEEK: Final = Duration.days(7)
 
@@ -53,8 +58,8 @@ class ExperimentsDashboard(cloudwatch.Dashboard):
 def wilson(clicked: str, shown: str) -> Mapping[str, str]:
     """Return metric math for a share in percent and the ends of its 95% interval (Wilson, JASA 1927).
 
-    (c + z²/2 ± z √(c (n - c) / n + z²/4)) / (n + z²). Items are taken for independent; a user's are not, so the
-    interval is somewhat too narrow: verdicts are `analyze_experiments`', where users are the unit.
+    (c + z²/2 ± z √(c (n - c) / n + z²/4)) / (n + z²). Items are taken for independent; those
+    of a user are not, so it is too narrow: verdicts are `analyze_experiments`', where users are the unit.
     """
     n, c = f"FILL({shown}, 0)", f"FILL({clicked}, 0)"
     middle, spread = f"({c} + {_Z**2 / 2:.4f})", f"{_Z} * SQRT({c} * ({n} - {c}) / {n} + {_Z**2 / 4:.4f})"

@@ -49,7 +49,9 @@ def math(
     )
 
 
-def total(metrics: Sequence[cloudwatch.IMetric], prefix: str, factor: str = "1") -> tuple[str, dict[str, cloudwatch.IMetric]]:
+def total(
+    metrics: Sequence[cloudwatch.IMetric], prefix: str, factor: str = "1"
+) -> tuple[str, dict[str, cloudwatch.IMetric]]:
     """Return an expression for the sum of metrics, and what its ids stand for."""
     using = {f"{prefix}{number}": metric for number, metric in enumerate(metrics)}
     return f"{factor} * ({' + '.join(f'FILL({name}, 0)' for name in using)})", using

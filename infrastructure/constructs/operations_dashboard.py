@@ -13,7 +13,7 @@ from infrastructure.constructs.graphs import DAY, PERIOD, graph, math
 from infrastructure.constructs.metrics import counted, measured, served
 from infrastructure.constructs.serving_alarms import fallback_expression
 from infrastructure.constructs.web_api import WebApi
-from personalization.names import Metric, Source
+from personalization.names import NAMESPACE, Metric, Source
 
 _SUM: Final = cloudwatch.Stats.SUM
 _QUANTILES: Final = ("p50", "p95", "p99")
@@ -134,7 +134,11 @@ def _refused(usage: Usage) -> cloudwatch.GraphWidget:
     }
     functions = " + ".join(f"FILL({name}, 0)" for name in throttles)
     api = cloudwatch.Metric(
-        namespace="Attune", metric_name=Metric.REQUESTS_THROTTLED, statistic=_SUM, period=PERIOD, label="API, 429"
+        namespace=NAMESPACE,
+        metric_name=Metric.REQUESTS_THROTTLED,
+        statistic=_SUM,
+        period=PERIOD,
+        label="API, 429",
     )
     return graph(
         "Refused for want of room",

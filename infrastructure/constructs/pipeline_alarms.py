@@ -18,13 +18,13 @@ _THREE_OF_FIVE: Rule = Rule(comparison=ABOVE, threshold=0, periods=5, breaching=
 
 
 def stream_behind(
-    alarms: Alarms, name: str, function: lambda_.IFunction, limit: Duration, feel: str, *, notify: bool
+    alarms: Alarms, function: lambda_.IFunction, limit: Duration, feel: str, *, notify: bool
 ) -> cloudwatch.Alarm:
     """Watch the age of the oldest record that a consumer of the stream hasn't read."""
     age = function.metric("IteratorAge", statistic=MAXIMUM, period=MINUTE)
     rule = Rule(comparison=ABOVE, threshold=limit.to_milliseconds(), periods=5, breaching=3)
     behind = f"{feel}: {function.node.id} is {limit.to_human_string()} behind."
-    return alarms.watch(f"{name}Behind", age, rule, behind, "stream-behind", notify=notify)
+    return alarms.watch(f"{function.node.id}Behind", age, rule, behind, "stream-behind", notify=notify)
 
 
 def stream_full(alarms: Alarms, stream: kinesis.IStream) -> cloudwatch.Alarm:
@@ -75,16 +75,14 @@ def dead_letters(alarms: Alarms, name: str, queue: sqs.IQueue, feel: str, page: 
 def unusual_traffic(alarms: Alarms) -> cloudwatch.AnomalyDetectionAlarm:
     """Watch accepted events leave the band that CloudWatch learns from earlier weeks."""
     accepted = counted(Metric.EVENTS_ACCEPTED, service="ingest_events", period=FIVE_MINUTES)
-    feel = "Clients send far more or fewer events than usual at this hour: recommendations learn from the wrong."
+    feel = "Recommendations learn from the wrong: far more or fewer events come than usual at this hour."
     return alarms.watch_band(
         "UnusualTraffic", accepted, feel, "unusual-traffic", deviations=4, below_only=False
     )
 
 
 def _of_each(functions: Sequence[lambda_.IFunction], metric: str) -> dict[str, cloudwatch.IMetric]:
-    return {
-        _id(function): function.metric(metric, period=MINUTE, statistic=SUM) for function in functions
-    }
+    return {_id(function): function.metric(metric, period=MINUTE, statistic=SUM) for function in functions}
 
 
 def _id(function: lambda_.IFunction) -> str:

@@ -1,4 +1,4 @@
-"""Alarms on what a client of the API meets: errors, waiting, refusals, answers that are not the user's own."""
+"""Alarms on what a client of the API meets: errors, waiting, refusals, answers that are not their own."""
 
 from typing import Final
 

@@ -1,10 +1,11 @@
 """Judges the alarms of the deployed template, as CloudWatch would, over the metrics of the local AWS."""
 
+import json
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from infrastructure.local.errors import MetricMathError
 from infrastructure.local.metric_math import Value, evaluate, names
@@ -21,6 +22,22 @@ _COMPARISONS: Final[Mapping[str, Callable[[float, float], bool]]] = {
     "LessThanOrEqualToThreshold": operator.le,
 }
 _PLAIN: Final = "plain"
+
+
+class RingingAlarm(NamedTuple):
+    """What somebody who is woken wants to know first."""
+
+    name: str
+    feel: str
+    """What users feel."""
+    reason: str
+    runbook: str
+
+    @classmethod
+    def of(cls, alarm: Mapping[str, Any]) -> "RingingAlarm":
+        """Read an alarm as DescribeAlarms shows it; its description ends with the address of its runbook."""
+        feel, _, runbook = str(alarm.get("AlarmDescription", "")).rpartition(" ")
+        return cls(alarm["AlarmName"], feel, alarm.get("StateReason", ""), runbook)
 
 
 @dataclass(frozen=True)
@@ -88,6 +105,26 @@ def evaluate_all(client: "CloudWatchClient", now: datetime) -> list[tuple[str, V
                 )
                 changes.append((alarm["AlarmName"], verdict))
     return changes
+
+
+def put_composites(client: "CloudWatchClient", definitions: str) -> list[str]:
+    """Put the composite alarms that the template left as an output; the local CloudWatch judges their rules.
+
+    Returns the names, in order: a rule names only alarms that are there.
+    """
+    alarms = json.loads(definitions)
+    for alarm in alarms:
+        client.put_composite_alarm(**alarm)
+    return [alarm["AlarmName"] for alarm in alarms]
+
+
+def ringing_alarms(client: "CloudWatchClient") -> list[RingingAlarm]:
+    """Return the alarms that ring, composite ones too, by name."""
+    pages = client.get_paginator("describe_alarms").paginate(
+        StateValue="ALARM", AlarmTypes=["MetricAlarm", "CompositeAlarm"]
+    )
+    rows = [row for page in pages for row in (*page["MetricAlarms"], *page["CompositeAlarms"])]
+    return sorted(RingingAlarm.of(row) for row in rows)
 
 
 def _judge_now(client: "CloudWatchClient", alarm: Mapping[str, Any], now: datetime) -> Verdict:

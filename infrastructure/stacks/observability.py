@@ -1,7 +1,7 @@
-"""What on-call watches: alarms to a topic, and a dashboard."""
+"""What on-call watches: alarms to two topics, and two dashboards."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from aws_cdk import CfnOutput, Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -10,10 +10,18 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from infrastructure.constructs import experiment_alarms, model_alarms, pipeline_alarms, serving_alarms
 from infrastructure.constructs.alarms import Alarms
 from infrastructure.constructs.automatic_rollback import AutomaticRollback
-from infrastructure.constructs.metrics import defined_variants
+from infrastructure.constructs.budget import watch_bill
+from infrastructure.constructs.composite_alarms import CompositeAlarms
+from infrastructure.constructs.cost_graphs import Usage
+from infrastructure.constructs.experiments_dashboard import ExperimentsDashboard
+from infrastructure.constructs.grants import grant_items
+from infrastructure.constructs.layers import Layers
+from infrastructure.constructs.metrics import by_experiment, by_surface, defined_variants
 from infrastructure.constructs.operations_dashboard import OperationsDashboard
+from infrastructure.constructs.python_function import PythonFunction
 from infrastructure.fields import Environment
 from infrastructure.stacks.base import AttuneStack
 from infrastructure.stacks.data import DataStack
@@ -26,8 +34,20 @@ _PROFILES_BEHIND: Final = Duration.minutes(1)
 _ARCHIVE_BEHIND: Final = Duration.minutes(5)
 
 
+class _DeadLetters(NamedTuple):
+    queue: sqs.IQueue
+    feel: str
+    page: str
+
+
 class ObservabilityStack(AttuneStack):
-    """Watches the other stacks; where the environment says so, an alarm puts the model before in service."""
+    """Watches the other stacks; where the environment says so, an alarm puts the model before in service.
+
+    Attributes
+    ----------
+    bake_alarms
+        What must stay quiet while a change of experiments or settings is watched after its deployment.
+    """
 
     def __init__(
         self,
@@ -45,21 +65,37 @@ class ObservabilityStack(AttuneStack):
         self._ingestion = ingestion
         self._serving = serving
         self._training = training
+        self._layers = Layers(self, "Layers", environment=environment)
         self._dead_letters = _dead_letters(data, ingestion, training)
-        self.topic = self._topic()
-        self._define_alarms(Alarms(self, "Alarms", topic=self.topic))
-        dashboard = OperationsDashboard(
-            self,
-            "Dashboard",
-            api=serving.api,
-            consumers=[ingestion.update_profiles, ingestion.archive_events],
-            dead_letters=list(self._dead_letters.values()),
+        self._workers = [ingestion.update_profiles, ingestion.archive_events, serving.refresh_recommendations]
+        self._request_functions = [
+            ingestion.ingest_events,
+            ingestion.put_items,
+            serving.get_recommendations,
+            serving.get_trending,
+        ]
+        self.topic = self._topic("Alerts")
+        self.pages = self._topic("Pages")
+        self._alarms = Alarms(self, "Alarms", topic=self.topic)
+        self._composites = CompositeAlarms(
+            self, "Composites", topic=self.pages, in_template=environment.capabilities.composite_alarm
         )
+        self.bake_alarms: list[cloudwatch.IAlarm] = []
+        self._watch()
+        self._composites.output()
+        if environment.capabilities.budgets:
+            watch_bill(
+                self,
+                self.topic,
+                account=self.account,
+                monthly_dollars=environment.limits.monthly_dollars,
+            )
+        self._dashboards()
         CfnOutput(self, "AlertTopicArn", value=self.topic.topic_arn)
-        CfnOutput(self, "DashboardName", value=dashboard.dashboard_name)
+        CfnOutput(self, "PageTopicArn", value=self.pages.topic_arn)
 
-    def _topic(self) -> sns.Topic:
-        topic = sns.Topic(self, "Alerts", enforce_ssl=True)
+    def _topic(self, name: str) -> sns.Topic:
+        topic = sns.Topic(self, name, enforce_ssl=True)
         # A policy of one's own, here the one that demands TLS, replaces the topic's default, under
         # which alarms may publish: https://repost.aws/knowledge-center/cloudwatch-receive-sns-for-alarm-trigger
         topic.add_to_resource_policy(
@@ -73,51 +109,161 @@ class ObservabilityStack(AttuneStack):
         )
         return topic
 
-    def _define_alarms(self, alarms: Alarms) -> None:
-        outages = [
-            alarms.server_errors(self._serving.api),
-            alarms.stream_behind("UpdateProfiles", self._ingestion.update_profiles, _PROFILES_BEHIND),
-        ]
-        alarms.stream_behind("ArchiveEvents", self._ingestion.archive_events, _ARCHIVE_BEHIND)
-        for name, queue in self._dead_letters.items():
-            alarms.dead_letters(name, queue)
-        alarms.training_failed(self._training.workflow)
-        alarms.night_stopped()
-        alarms.model_refused()
-        if self.settings.training.nightly:
-            alarms.model_stale()
-        capabilities = self.settings.capabilities
-        click_rates = [
-            alarms.click_rate(series, self.settings.click_rate_alarm, notify=not capabilities.composite_alarm)
-            for series in defined_variants()
-        ]
-        suspects: list[cloudwatch.IAlarm] = [*click_rates]
-        if capabilities.composite_alarm:
-            suspects = [alarms.click_rate_alone(click_rates, outages)]
-        if self.settings.training.rollback_hours is not None:
-            self._roll_back_on(suspects, alarms, self.settings.training.rollback_hours)
-        if capabilities.anomaly_detection:
-            alarms.unusual_traffic()
+    def _watch(self) -> None:
+        outage = self._composites.add(
+            "Outage",
+            cloudwatch.AlarmRule.any_of(*self._outages()),
+            "Users get errors, wait, are turned away, or see what they do change nothing.",
+            "outage",
+        )
+        self._watch_clicks(outage)
+        self._watch_pipeline()
+        self._watch_models()
+        if self.settings.capabilities.anomaly_detection:
+            pipeline_alarms.unusual_traffic(self._alarms)
 
-    def _roll_back_on(self, suspects: list[cloudwatch.IAlarm], alarms: Alarms, hours: int) -> None:
+    def _outages(self) -> list[cloudwatch.IAlarm]:
+        """Define what users feel at once; one alarm pages for all of it."""
+        alarms, api = self._alarms, self._serving.api
+        errors = serving_alarms.server_errors(alarms, api)
+        self.bake_alarms.append(errors)
+        return [
+            errors,
+            serving_alarms.slow_answers(alarms, api, self.settings.limits),
+            serving_alarms.requests_throttled(alarms, api),
+            pipeline_alarms.stream_behind(
+                alarms,
+                self._ingestion.update_profiles,
+                _PROFILES_BEHIND,
+                "What users do changes nothing yet",
+                notify=False,
+            ),
+            pipeline_alarms.stream_full(alarms, self._data.stream),
+            pipeline_alarms.table_throttled(alarms, self._data.table),
+        ]
+
+    def _watch_clicks(self, outage: cloudwatch.IAlarm) -> None:
+        alarms, limits = self._alarms, self.settings.click_rate_alarm
+        variants = [
+            experiment_alarms.variant_click_rate(alarms, series, limits) for series in defined_variants()
+        ]
+        surfaces = [
+            experiment_alarms.surface_click_rate(alarms, surface, found, limits)
+            for surface, found in by_surface().items()
+        ]
+        self.bake_alarms += surfaces
+        alone = self._composites.add(
+            "ClickRateAlone",
+            cloudwatch.AlarmRule.all_of(
+                cloudwatch.AlarmRule.any_of(*variants, *surfaces),
+                cloudwatch.AlarmRule.not_(outage),
+            ),
+            "Users find nothing they like, though all runs: suspect the model, or how clicks are tracked.",
+            "click-rate",
+        )
+        if self.settings.capabilities.anomaly_detection:
+            for surface, found in by_surface().items():
+                experiment_alarms.surface_click_rate_unusual(alarms, surface, found, limits)
+        for experiment in by_experiment():
+            experiment_alarms.sample_ratio(alarms, experiment)
+        if self.settings.training.rollback_hours is not None:
+            self._roll_back_on(alone, self.settings.training.rollback_hours)
+
+    def _watch_pipeline(self) -> None:
+        alarms = self._alarms
+        pipeline_alarms.stream_behind(
+            alarms,
+            self._ingestion.archive_events,
+            _ARCHIVE_BEHIND,
+            "Users feel nothing yet, but tonight's training may miss events",
+            notify=True,
+        )
+        pipeline_alarms.functions_failing(alarms, self._workers)
+        pipeline_alarms.functions_throttled(alarms, [*self._workers, *self._request_functions])
+        pipeline_alarms.events_quarantined(alarms)
+        for name, found in self._dead_letters.items():
+            pipeline_alarms.dead_letters(alarms, name, found.queue, found.feel, found.page)
+        self.bake_alarms.append(serving_alarms.fallback_share(alarms, self.settings.limits))
+
+    def _watch_models(self) -> None:
+        model_alarms.training_failed(self._alarms, self._training.workflow)
+        model_alarms.night_stopped(self._alarms)
+        model_alarms.model_refused(self._alarms)
+        if self.settings.training.nightly:
+            model_alarms.model_stale(self._alarms)
+
+    def _roll_back_on(self, alarm: cloudwatch.IAlarm, hours: int) -> None:
         rollback = AutomaticRollback(
             self,
             "AutomaticRollback",
             hours=hours,
-            alarms=suspects,
+            alarms=[alarm],
             table=self._data.table,
+            layers=self._layers,
             environment=self.settings,
         )
-        alarms.model_rolled_back()
-        alarms.dead_letters("RollbackFailed", rollback.failed)
+        model_alarms.model_rolled_back(self._alarms)
+        feel = "Users keep seeing a model that they click less on: it could not be rolled back."
+        pipeline_alarms.dead_letters(self._alarms, "RollbackFailed", rollback.failed, feel, "rollback-failed")
+
+    def _dashboards(self) -> None:
+        operations = OperationsDashboard(
+            self,
+            "Dashboard",
+            alarms=self._alarms.all,
+            api=self._serving.api,
+            consumers=[self._ingestion.update_profiles, self._ingestion.archive_events],
+            dead_letters=[found.queue for found in self._dead_letters.values()],
+            usage=Usage(
+                api=self._serving.api.api,
+                functions=[*self._workers, *self._request_functions, self._training.run_training_step],
+                table=self._data.table,
+                stream=self._data.stream,
+                environment=self.settings,
+            ),
+        )
+        experiments = ExperimentsDashboard(self, "Experiments", results=self._show_experiments())
+        CfnOutput(self, "DashboardName", value=operations.dashboard_name)
+        CfnOutput(self, "ExperimentsDashboardName", value=experiments.dashboard_name)
+
+    def _show_experiments(self) -> PythonFunction:
+        """Readers of the dashboard call it with their own rights: they need `lambda:InvokeFunction` on it."""
+        function = PythonFunction(
+            self,
+            "ShowExperiments",
+            name="show_experiments",
+            environment=self.settings,
+            layers=[self._layers.personalization, self._layers.base],
+            variables={"TABLE_NAME": self._data.table.table_name},
+            memory_mb=512,
+            timeout=Duration.seconds(10),
+        )
+        grant_items(self._data.table, function, "BatchGetItem")
+        return function
 
 
 def _dead_letters(
     data: DataStack, ingestion: IngestionStack, training: TrainingStack
-) -> Mapping[str, sqs.IQueue]:
+) -> Mapping[str, _DeadLetters]:
     return {
-        "RefreshDeadLetters": data.refresh_queue.dead_letters,
-        "ProfileBatchesFailed": ingestion.profile_consumer.failed_batches,
-        "ArchiveBatchesFailed": ingestion.archive_consumer.failed_batches,
-        "TrainingStartsMissed": training.missed_starts,
+        "RefreshDeadLetters": _DeadLetters(
+            data.refresh_queue.dead_letters,
+            "Some users keep an older list: it could not be rebuilt.",
+            "refresh-dead-letters",
+        ),
+        "ProfileBatchesFailed": _DeadLetters(
+            ingestion.profile_consumer.failed_batches,
+            "What some users did is missing from their profiles: a batch of the stream was given up.",
+            "batches-failed",
+        ),
+        "ArchiveBatchesFailed": _DeadLetters(
+            ingestion.archive_consumer.failed_batches,
+            "Users feel nothing yet, but events are missing from the lake: a batch was given up.",
+            "batches-failed",
+        ),
+        "TrainingStartsMissed": _DeadLetters(
+            training.missed_starts,
+            "Recommendations stay as of the model before: tonight's training did not start.",
+            "training-starts-missed",
+        ),
     }
