@@ -63,7 +63,7 @@ LOCAL: Final = Environment(
     point_in_time_recovery=True,
     customer_managed_key=False,
     capabilities=Capabilities(
-        enhanced_fan_out=False, anomaly_detection=False, composite_alarm=False, budgets=False, sagemaker=False
+        enhanced_fan_out=False, anomaly_detection=False, budgets=False, sagemaker=False
     ),
 )
 
@@ -96,9 +96,7 @@ DEV: Final = Environment(
     retain_data=False,
     point_in_time_recovery=True,
     customer_managed_key=False,
-    capabilities=Capabilities(
-        enhanced_fan_out=False, anomaly_detection=True, composite_alarm=True, budgets=True, sagemaker=True
-    ),
+    capabilities=Capabilities(enhanced_fan_out=False, anomaly_detection=True, budgets=True, sagemaker=True),
 )
 
 PROD: Final = Environment(
@@ -136,9 +134,7 @@ PROD: Final = Environment(
     retain_data=True,
     point_in_time_recovery=True,
     customer_managed_key=True,
-    capabilities=Capabilities(
-        enhanced_fan_out=True, anomaly_detection=True, composite_alarm=True, budgets=True, sagemaker=True
-    ),
+    capabilities=Capabilities(enhanced_fan_out=True, anomaly_detection=True, budgets=True, sagemaker=True),
 )
 
 ENVIRONMENTS: Final = {environment.name: environment for environment in (LOCAL, DEV, PROD)}

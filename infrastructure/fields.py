@@ -118,8 +118,6 @@ class Capabilities:
     """`update_profiles` reads through its own consumer: 2 MB/s a shard of its own, 70 ms instead of 1 s."""
     anomaly_detection: bool
     """An alarm on traffic outside of its learned band."""
-    composite_alarm: bool
-    """Templates hold composite alarms; where they can't, an output does, and the local runner puts them."""
     budgets: bool
     """The bill is watched, by AWS Budgets and on the dashboard."""
     sagemaker: bool

@@ -44,7 +44,7 @@ class Rule:
 
 
 class Alarms(Construct):
-    """Alarms that tell `topic` when they begin and when they end.
+    """Alarms that tell `topic`, or `pages`, when they begin and when they end.
 
     Attributes
     ----------
@@ -52,9 +52,10 @@ class Alarms(Construct):
         Those defined so far.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, *, topic: sns.ITopic) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, topic: sns.ITopic, pages: sns.ITopic) -> None:
         super().__init__(scope, construct_id)
-        self._action = actions.SnsAction(topic)
+        self._topic = topic
+        self._pages = pages
         self.all: list[cloudwatch.IAlarm] = []
 
     def watch(
@@ -91,7 +92,7 @@ class Alarms(Construct):
         )
         self.all.append(alarm)
         if notify:
-            self._tell(alarm)
+            _tell(alarm, self._topic)
         return alarm
 
     def watch_band(
@@ -117,12 +118,22 @@ class Alarms(Construct):
             alarm_description=described(feel, page),
         )
         self.all.append(alarm)
-        self._tell(alarm)
+        _tell(alarm, self._topic)
         return alarm
 
-    def _tell(self, alarm: cloudwatch.AlarmBase) -> None:
-        alarm.add_alarm_action(self._action)
-        alarm.add_ok_action(self._action)
+    def page(self, name: str, rule: cloudwatch.IAlarmRule, feel: str, page: str) -> cloudwatch.CompositeAlarm:
+        """Define an alarm on alarms that wakes somebody, once, whatever else the cause sets off."""
+        alarm = cloudwatch.CompositeAlarm(
+            self, name, alarm_rule=rule, alarm_description=described(feel, page)
+        )
+        self.all.append(alarm)
+        _tell(alarm, self._pages)
+        return alarm
+
+
+def _tell(alarm: cloudwatch.AlarmBase, topic: sns.ITopic) -> None:
+    alarm.add_alarm_action(actions.SnsAction(topic))
+    alarm.add_ok_action(actions.SnsAction(topic))
 
 
 def summed(

@@ -1,6 +1,5 @@
 """Judges the alarms of the deployed template, as CloudWatch would, over the metrics of the local AWS."""
 
-import json
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -105,17 +104,6 @@ def evaluate_all(client: "CloudWatchClient", now: datetime) -> list[tuple[str, V
                 )
                 changes.append((alarm["AlarmName"], verdict))
     return changes
-
-
-def put_composites(client: "CloudWatchClient", definitions: str) -> list[str]:
-    """Put the composite alarms that the template left as an output; the local CloudWatch judges their rules.
-
-    Returns the names, in order: a rule names only alarms that are there.
-    """
-    alarms = json.loads(definitions)
-    for alarm in alarms:
-        client.put_composite_alarm(**alarm)
-    return [alarm["AlarmName"] for alarm in alarms]
 
 
 def ringing_alarms(client: "CloudWatchClient") -> list[RingingAlarm]:

@@ -1,9 +1,8 @@
-"""Does what the local AWS leaves out of CloudWatch: metrics from log lines, composite alarms, judging alarms.
+"""Does what the local AWS leaves out of CloudWatch: metrics from log lines, and the judgement of alarms.
 
 A background process: `python -m infrastructure.local.runner PORT`, started with `up` and ended with `down`.
 """
 
-import json
 import logging
 import sys
 import time
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
 
 METRICS_PAUSE_SECONDS: Final = 2.0
 ALARMS_PAUSE_SECONDS: Final = 10.0
-COMPOSITE_ALARMS: Final = "CompositeAlarms"
-"""Output of `infrastructure.constructs.composite_alarms`, whose import would start Node."""
 _POINTS_A_REQUEST: Final = 500
 
 _log = logging.getLogger("attune.local.runner")
@@ -38,7 +35,6 @@ def main(arguments: Sequence[str]) -> int:
     aws = LocalAws(Layout(int(arguments[0])), {})
     tail = LogTail(aws.client("logs"), '"CloudWatchMetrics"')
     cloudwatch = aws.client("cloudwatch")
-    put_composites(cloudwatch, aws.layout)
     alarms_due = 0.0
     while stack.is_running(aws.layout):
         try:
@@ -50,14 +46,6 @@ def main(arguments: Sequence[str]) -> int:
             _log.exception("the local AWS refused a call; going on")
         time.sleep(METRICS_PAUSE_SECONDS)
     return 0
-
-
-def put_composites(cloudwatch: "CloudWatchClient", layout: Layout) -> None:
-    """Put the composite alarms of the deployed stacks, which the local CloudFormation does not know."""
-    for outputs in json.loads(layout.outputs.read_text()).values():
-        if COMPOSITE_ALARMS in outputs:
-            names = alarms.put_composites(cloudwatch, outputs[COMPOSITE_ALARMS])
-            _log.info("composite alarms put in place of CloudFormation: %s", ", ".join(names))
 
 
 def forward_metrics(cloudwatch: "CloudWatchClient", lines: Iterable[str]) -> None:

@@ -14,7 +14,6 @@ from infrastructure.constructs import experiment_alarms, model_alarms, pipeline_
 from infrastructure.constructs.alarms import Alarms
 from infrastructure.constructs.automatic_rollback import AutomaticRollback
 from infrastructure.constructs.budget import watch_bill
-from infrastructure.constructs.composite_alarms import CompositeAlarms
 from infrastructure.constructs.cost_graphs import Usage
 from infrastructure.constructs.experiments_dashboard import ExperimentsDashboard
 from infrastructure.constructs.grants import grant_items
@@ -76,13 +75,9 @@ class ObservabilityStack(AttuneStack):
         ]
         self.topic = self._topic("Alerts")
         self.pages = self._topic("Pages")
-        self._alarms = Alarms(self, "Alarms", topic=self.topic)
-        self._composites = CompositeAlarms(
-            self, "Composites", topic=self.pages, in_template=environment.capabilities.composite_alarm
-        )
+        self._alarms = Alarms(self, "Alarms", topic=self.topic, pages=self.pages)
         self.bake_alarms: list[cloudwatch.IAlarm] = []
         self._watch()
-        self._composites.output()
         if environment.capabilities.budgets:
             watch_bill(
                 self,
@@ -110,7 +105,7 @@ class ObservabilityStack(AttuneStack):
         return topic
 
     def _watch(self) -> None:
-        outage = self._composites.add(
+        outage = self._alarms.page(
             "Outage",
             cloudwatch.AlarmRule.any_of(*self._outages()),
             "Users get errors, wait, are turned away, or see what they do change nothing.",
@@ -152,7 +147,7 @@ class ObservabilityStack(AttuneStack):
             for surface, found in by_surface().items()
         ]
         self.bake_alarms += surfaces
-        alone = self._composites.add(
+        alone = self._alarms.page(
             "ClickRateAlone",
             cloudwatch.AlarmRule.all_of(
                 cloudwatch.AlarmRule.any_of(*variants, *surfaces),
