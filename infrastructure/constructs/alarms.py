@@ -6,7 +6,7 @@ Which alarms there are is in `serving_alarms`, `pipeline_alarms`, `model_alarms`
 from dataclasses import dataclass
 from typing import Final
 
-from aws_cdk import Duration
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_sns as sns
@@ -124,7 +124,12 @@ class Alarms(Construct):
     def page(self, name: str, rule: cloudwatch.IAlarmRule, feel: str, page: str) -> cloudwatch.CompositeAlarm:
         """Define an alarm on alarms that wakes somebody, once, whatever else the cause sets off."""
         alarm = cloudwatch.CompositeAlarm(
-            self, name, alarm_rule=rule, alarm_description=described(feel, page)
+            self,
+            name,
+            # CloudFormation makes up no name for these; left out, CDK makes up one that no prefix finds.
+            composite_alarm_name=f"{Stack.of(self).stack_name}-{name}",
+            alarm_rule=rule,
+            alarm_description=described(feel, page),
         )
         self.all.append(alarm)
         _tell(alarm, self._pages)

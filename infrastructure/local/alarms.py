@@ -1,6 +1,7 @@
 """Judges the alarms of the deployed template, as CloudWatch would, over the metrics of the local AWS."""
 
 import operator
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -21,6 +22,8 @@ _COMPARISONS: Final[Mapping[str, Callable[[float, float], bool]]] = {
     "LessThanOrEqualToThreshold": operator.le,
 }
 _PLAIN: Final = "plain"
+_ADDED: Final = re.compile(r"^.*-(Alarms)?(?=[A-Z][a-z])|[0-9A-F]{8}-\w+$")
+"""The stack before, a digest and random characters after."""
 
 
 class RingingAlarm(NamedTuple):
@@ -31,6 +34,11 @@ class RingingAlarm(NamedTuple):
     """What users feel."""
     reason: str
     runbook: str
+
+    @property
+    def title(self) -> str:
+        """Its name without what CloudFormation added: `SurfaceClickRateHome`."""
+        return _ADDED.sub("", self.name)
 
     @classmethod
     def of(cls, alarm: Mapping[str, Any]) -> "RingingAlarm":

@@ -60,8 +60,8 @@ def evaluate(expression: str, points: Mapping[str, Value]) -> Value:
 
     Notes
     -----
-    Whatever is computed from a missing data point is missing, but for `FILL`; a division by zero, or a root of
-    a negative number, has no data point. True is 1, and every number but 0 is true.
+    Whatever is computed from a missing data point is missing, but for `FILL`; a division by zero or a root of
+    a negative number has no data point. True is 1, and every number but 0 is true.
 
     Raises
     ------

@@ -98,7 +98,7 @@ class Show:
         title = "Visitors stop clicking: " + ("[green]on-call is paged" if paged else "[red]nobody is told")
         table = Table("alarm", "what users feel", "reason", title=title)
         for alarm in ringing:
-            table.add_row(alarm.name.rpartition("Alarms")[2], alarm.feel, alarm.reason)
+            table.add_row(alarm.title, alarm.feel, alarm.reason)
         _console.print(table)
         for page in sorted({alarm.runbook for alarm in ringing}):
             _console.print(f"what to do: {page}")
