@@ -18,7 +18,7 @@ AWS_READY := .local/emulator/.ready
 
 export PORT DATA KEEP
 
-.PHONY: bench prove help setup demo demo-operations rollback up down status url test check format synth
+.PHONY: bench prove help setup demo demo-operations rollback up down status url analyze test check format synth
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ demo-operations: setup ## the operator's show: a gated publish, refused models, 
 
 rollback: setup ## put the previous model back in service on the running local AWS (PORT=4566)
 	@$(PYTHON) -m infrastructure.local rollback
+
+analyze: setup ## analyze the experiments of the running local AWS now, and show the results (PORT=4566)
+	@$(PYTHON) -m infrastructure.local analyze
 
 up: setup ## start a local AWS and deploy into it (PORT=4566)
 	@$(PYTHON) -m infrastructure.local up

@@ -4,7 +4,9 @@ from aws_cdk import App
 
 from infrastructure.environments import LOCAL, environment_named
 from infrastructure.fields import Environment
+from infrastructure.stacks.analytics import AnalyticsStack
 from infrastructure.stacks.data import DataStack
+from infrastructure.stacks.experiments import ExperimentsStack
 from infrastructure.stacks.ingestion import IngestionStack
 from infrastructure.stacks.observability import ObservabilityStack
 from infrastructure.stacks.serving import ServingStack
@@ -16,8 +18,12 @@ def define(app: App, env: Environment) -> None:
     """Define the stacks of one environment in `app`."""
     data = DataStack(app, "data", environment=env)
     ingestion = IngestionStack(app, "ingestion", environment=env, data=data)
-    serving = ServingStack(app, "serving", environment=env, data=data, ingestion=ingestion)
-    training = TrainingStack(app, "training", environment=env, data=data)
+    experiments = ExperimentsStack(app, "experiments", environment=env)
+    serving = ServingStack(
+        app, "serving", environment=env, data=data, ingestion=ingestion, experiments=experiments
+    )
+    AnalyticsStack(app, "analytics", environment=env, data=data)
+    training = TrainingStack(app, "training", environment=env, data=data, experiments=experiments)
     ObservabilityStack(
         app,
         "observability",
@@ -26,6 +32,7 @@ def define(app: App, env: Environment) -> None:
         ingestion=ingestion,
         serving=serving,
         training=training,
+        experiments=experiments,
     )
     check_with_nag(app)
 

@@ -57,13 +57,18 @@ LOCAL: Final = Environment(
     click_rate_alarm=ClickRateAlarm(floor_percent=1.0, minimum_impressions=500),
     limits=AlarmLimits(p99_milliseconds=1_000, fallback_percent=50, monthly_dollars=50),
     refresh_concurrency=2,
+    experiment_bake_minutes=0,
     log_retention_days=1,
     tracing=True,
     retain_data=False,
     point_in_time_recovery=True,
     customer_managed_key=False,
     capabilities=Capabilities(
-        enhanced_fan_out=False, anomaly_detection=False, budgets=False, sagemaker=False
+        enhanced_fan_out=False,
+        anomaly_detection=False,
+        budgets=False,
+        sagemaker=False,
+        named_queries=False,
     ),
 )
 
@@ -91,12 +96,19 @@ DEV: Final = Environment(
     click_rate_alarm=ClickRateAlarm(floor_percent=1.0, minimum_impressions=1_000),
     limits=AlarmLimits(p99_milliseconds=1_000, fallback_percent=50, monthly_dollars=50),
     refresh_concurrency=5,
+    experiment_bake_minutes=0,
     log_retention_days=14,
     tracing=True,
     retain_data=False,
     point_in_time_recovery=True,
     customer_managed_key=False,
-    capabilities=Capabilities(enhanced_fan_out=False, anomaly_detection=True, budgets=True, sagemaker=True),
+    capabilities=Capabilities(
+        enhanced_fan_out=False,
+        anomaly_detection=True,
+        budgets=True,
+        sagemaker=True,
+        named_queries=True,
+    ),
 )
 
 PROD: Final = Environment(
@@ -129,12 +141,19 @@ PROD: Final = Environment(
     click_rate_alarm=ClickRateAlarm(floor_percent=1.0, minimum_impressions=10_000),
     limits=AlarmLimits(p99_milliseconds=1_000, fallback_percent=50, monthly_dollars=1_000),
     refresh_concurrency=50,
+    experiment_bake_minutes=30,
     log_retention_days=90,
     tracing=True,
     retain_data=True,
     point_in_time_recovery=True,
     customer_managed_key=True,
-    capabilities=Capabilities(enhanced_fan_out=True, anomaly_detection=True, budgets=True, sagemaker=True),
+    capabilities=Capabilities(
+        enhanced_fan_out=True,
+        anomaly_detection=True,
+        budgets=True,
+        sagemaker=True,
+        named_queries=True,
+    ),
 )
 
 ENVIRONMENTS: Final = {environment.name: environment for environment in (LOCAL, DEV, PROD)}

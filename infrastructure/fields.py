@@ -122,6 +122,8 @@ class Capabilities:
     """The bill is watched, by AWS Budgets and on the dashboard."""
     sagemaker: bool
     """Steps of the slow loop may be SageMaker jobs."""
+    named_queries: bool
+    """Athena keeps the usual questions to the lake; elsewhere they are text in `infrastructure/queries`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,6 +143,8 @@ class Environment:
     limits: AlarmLimits
     refresh_concurrency: int
     """Copies of `refresh_recommendations` at once; at least 2, as Lambda demands."""
+    experiment_bake_minutes: int
+    """So long after experiments are deployed does an alarm take the new definitions back. 0 to 1,440."""
     log_retention_days: int
     tracing: bool
     retain_data: bool

@@ -39,6 +39,21 @@ def acknowledge_objects(role: iam.IRole | None, bucket: s3.IBucket, prefix: str)
     acknowledge(role, {f"AwsSolutions-IAM5[{finding}]": "Keys are made at run time, below this prefix."})
 
 
+def acknowledge_configuration(
+    function: lambda_.Function, application: str, profile: str, owner: Stack
+) -> None:
+    """Accept a wildcard for the environment of an AppConfig application, which lies in the stack `owner`."""
+    names = [
+        Stack.of(function).resolve(owner.export_value(reference))["Fn::ImportValue"]
+        for reference in (application, profile)
+    ]
+    partition = _shown(owner.partition, "Partition")
+    place = f"arn:{partition}:appconfig:{_shown(owner.region, 'Region')}:{_shown(owner.account, 'AccountId')}"
+    resource = f"Resource::{place}:application/{names[0]}/environment/*/configuration/{names[1]}"
+    reason = "The application has one environment, made after those who read it."
+    acknowledge(function.role or function, {f"AwsSolutions-IAM5[{resource}]": reason})
+
+
 def acknowledge_workflow(machine: sfn.StateMachine, function: lambda_.Function) -> None:
     """Accept what CDK adds to the role of a state machine with a distributed map over `function`."""
     stack = Stack.of(machine)
@@ -56,6 +71,12 @@ def acknowledge_workflow(machine: sfn.StateMachine, function: lambda_.Function) 
             f"AwsSolutions-IAM5[{executions}/*:*]": of_map,
         },
     )
+
+
+def acknowledge_versions(role: IConstruct, function: lambda_.Function) -> None:
+    """Accept that who may invoke a function may invoke its versions."""
+    finding = f"AwsSolutions-IAM5[Resource::<{_logical_id(function)}.Arn>:*]"
+    acknowledge(role, {finding: "Versions of the one function."})
 
 
 def acknowledge_registry(role: iam.IRole) -> None:

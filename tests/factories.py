@@ -1,10 +1,14 @@
 """Builders of test data: every argument has a default, so a test names only what it is about."""
 
+import gzip
+import json
+from base64 import b64encode
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
 from personalization.events import Event, EventType, encode_event
+from personalization.experiment_results import Decision, ExperimentResults
 from personalization.lists import ListItem, RecommendationList
 from personalization.names import Ranker
 from personalization.ports import StreamRecord
@@ -75,6 +79,22 @@ def listed(
     )
 
 
+def delivered(*lines: str, kind: str = "DATA_MESSAGE") -> dict[str, Any]:
+    """Build what CloudWatch Logs sends to the Lambda of a subscription."""
+    payload = {
+        "messageType": kind,
+        "owner": "123456789012",
+        "logGroup": "/aws/lambda/get_recommendations",
+        "logStream": "2026/01/15/[$LATEST]0123456789abcdef",
+        "subscriptionFilters": ["exposures"],
+        "logEvents": [
+            {"id": f"{number:056d}", "timestamp": at_seconds(NOW) * 1000, "message": line}
+            for number, line in enumerate(lines)
+        ],
+    }
+    return {"awslogs": {"data": b64encode(gzip.compress(json.dumps(payload).encode())).decode()}}
+
+
 def lambda_of(memory_mb: int = 3008, minutes: float = 15) -> SimpleNamespace:
     """The context of an invocation of `run_training_step`."""
     return SimpleNamespace(
@@ -82,3 +102,19 @@ def lambda_of(memory_mb: int = 3008, minutes: float = 15) -> SimpleNamespace:
         memory_limit_in_mb=memory_mb,
         get_remaining_time_in_millis=lambda: int(minutes * 60_000),
     )
+
+
+def experiment_results(**changes: Any) -> ExperimentResults:
+    """Build results of an experiment that nobody was exposed to yet."""
+    values: dict[str, Any] = {
+        "experiment": "ranking",
+        "surface": "home",
+        "as_of": NOW,
+        "started_at": None,
+        "users": 0,
+        "crossed_over": 0,
+        "decision": Decision.KEEP_RUNNING,
+        "verdict": "Keep running: nobody was exposed yet.",
+        "variants": (),
+    }
+    return ExperimentResults(**values | changes)

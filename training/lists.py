@@ -5,25 +5,26 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import batched
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 from zlib import crc32
 
 import msgspec
 import numpy as np
+from msgspec.structs import replace
 from scipy import sparse
 
 from personalization import keys
-from personalization.experiments import Definitions, Variant
+from personalization.builds import Build
+from personalization.experiments import Definitions, Visitor
 from personalization.keys import Key
 from personalization.lists import STORED_ITEMS, ListItem, RecommendationList
-from personalization.names import Ranker
-from personalization.policies import RELEVANCE, Policy
 from personalization.profiles import Profile, at_seconds
 from personalization.ranking import BLOCK_USERS, Model
 from personalization.refreshing import surfaces_of
 
 ACTIVE_WINDOW: Final = timedelta(days=30)
 """Who did nothing for longer gets a list on the first visit instead: the write bill follows active users."""
+NIGHT_TO_NIGHT: Final = timedelta(days=1)
 
 
 class StoredList(msgspec.Struct, frozen=True):
@@ -39,22 +40,6 @@ class StoredList(msgspec.Struct, frozen=True):
         return Key(self.pk, self.sk)
 
 
-class _Recipe(NamedTuple):
-    """What a variant's list is made by: users of variants alike are ranked together."""
-
-    ranker: Ranker
-    policy: Policy
-
-    @classmethod
-    def of(cls, variant: Variant) -> "_Recipe":
-        return cls(variant.ranker, variant.policy)
-
-    def key(self, user_key: str, surface: str, version: str) -> Key:
-        return keys.list_key(
-            user_key, surface=surface, ranker=self.ranker, policy=self.policy, version=version
-        )
-
-
 def is_active(profile: Profile, now: datetime) -> bool:
     """Whether the user did something within the window (now - ACTIVE_WINDOW, now]."""
     return profile.last_at > at_seconds(now - ACTIVE_WINDOW)
@@ -68,33 +53,57 @@ def user_lists(
     *,
     now: datetime,
     owned: sparse.csr_array,
+    tried: Model | None = None,
 ) -> Iterator[StoredList]:
-    """Rank users, each by ranker and policy of the variant they are in on each surface they saw lately.
+    """Rank users by every build that requests may ask for until the next night, on surfaces they saw lately.
 
-    `owned` (users, items) is non-zero for what each of them bought or rated. Profiles are taken a block of
-    users at a time.
+    Cost: one ranking a user, surface and build; a build more for each variant of an experiment by session, or
+    of one that starts before the next night. Profiles are taken a block of users at a time, and users of
+    builds alike are ranked together.
+
+    Parameters
+    ----------
+    owned
+        (users, items of `model`), non-zero for what each of them bought or rated.
+    tried
+        The published model that some variant names; `model` stands in for one that is not there.
     """
     everybody = zip(users, profiles, strict=True)
     for block in map(dict, batched(enumerate(everybody), BLOCK_USERS, strict=False)):
-        wanted: dict[_Recipe, list[tuple[int, Key]]] = {}
+        wanted: dict[Build, list[tuple[int, Key]]] = {}
         for number, (user_key, profile) in block.items():
+            visitor = Visitor(user_key, facts=profile.facts)
             for surface in surfaces_of(profile):
-                recipe = _Recipe.of(definitions.treatment(user_key, surface).variant)
-                wanted.setdefault(recipe, []).append((number, recipe.key(user_key, surface, model.version)))
-        for recipe in sorted(wanted, key=lambda recipe: (recipe.ranker, recipe.policy.digest)):
-            numbers = [number for number, _ in wanted[recipe]]
-            lists = model.recommend(
+                for build in _builds(definitions, visitor, surface, now=now, tried=tried):
+                    key = keys.list_key(user_key, surface=surface, version=model.version, build=build)
+                    wanted.setdefault(build, []).append((number, key))
+        for build in sorted(wanted, key=lambda build: (build.model or "", build.name)):
+            numbers = [number for number, _ in wanted[build]]
+            ranked_by = tried if tried and build.model else model
+            lists = ranked_by.recommend(
                 [block[number][1] for number in numbers],
-                ranker=recipe.ranker,
-                policy=recipe.policy,
-                seeds=[keys.draw_seed(key, block[number][1].revision) for number, key in wanted[recipe]],
+                ranker=build.ranker,
+                policy=build.policy,
+                sources_off=build.sources_off,
+                seeds=[keys.draw_seed(key, block[number][1].revision) for number, key in wanted[build]],
                 now=now,
                 limit=STORED_ITEMS,
-                owned=owned[np.array(numbers)],
+                owned=owned[np.array(numbers)] if ranked_by is model else None,
             )
-            for (number, key), items in zip(wanted[recipe], lists, strict=True):
-                revision = block[number][1].revision
-                yield _stored(key, items, model.version, now, recipe=recipe, revision=revision)
+            for (number, key), items in zip(wanted[build], lists, strict=True):
+                yield _personal(key, items, block[number][1], build, model=ranked_by, now=now)
+
+
+def _builds(
+    definitions: Definitions, visitor: Visitor, surface: str, *, now: datetime, tried: Model | None
+) -> Iterable[Build]:
+    there = (None, tried.version if tried else None)
+    asked = [
+        build
+        for at in (now, now + NIGHT_TO_NIGHT)
+        for build in definitions.builds(visitor, surface, at, any_session=True)
+    ]
+    return dict.fromkeys(build if build.model in there else replace(build, model=None) for build in asked)
 
 
 def shared(
@@ -102,29 +111,36 @@ def shared(
 ) -> Iterator[StoredList]:
     """Key the lists that many users share."""
     for name, items in lists:
-        yield _stored(keys.segment_key(name, version=version), items, version, now)
+        key = keys.segment_key(name, version=version)
+        recommendations = RecommendationList(
+            list_id=_list_id(key, 0),
+            model_version=version,
+            ranker=None,
+            revision=0,
+            built_at=at_seconds(now),
+            items=items,
+        )
+        yield StoredList(key.pk, key.sk, recommendations)
 
 
-def _stored(
-    key: Key,
-    items: tuple[ListItem, ...],
-    version: str,
-    now: datetime,
-    *,
-    recipe: _Recipe | None = None,
-    revision: int = 0,
+def _personal(
+    key: Key, items: tuple[ListItem, ...], profile: Profile, build: Build, *, model: Model, now: datetime
 ) -> StoredList:
-    list_id = f"{crc32(f'{key.pk}{key.sk}'.encode()):08x}-{revision}"
     recommendations = RecommendationList(
-        list_id=list_id,
-        model_version=version,
-        ranker=recipe.ranker if recipe else None,
-        policy=recipe.policy if recipe else RELEVANCE,
-        revision=revision,
+        list_id=_list_id(key, profile.revision),
+        model_version=model.version,
+        ranker=build.ranker,
+        policy=build.policy,
+        revision=profile.revision,
         built_at=at_seconds(now),
         items=items,
+        because=model.because(profile),
     )
     return StoredList(key.pk, key.sk, recommendations)
+
+
+def _list_id(key: Key, revision: int) -> str:
+    return f"{crc32(f'{key.pk}{key.sk}'.encode()):08x}-{revision}"
 
 
 def write_lists(lists: Iterable[StoredList], path: Path) -> int:

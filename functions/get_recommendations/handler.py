@@ -1,11 +1,14 @@
 """GET /v1/users/{user_id}/recommendations."""
 
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
 
 from functions.get_recommendations.dependencies import dependencies
+from personalization.experiments import Assignment
+from personalization.exposures import MESSAGE, Exposure, assigned
 from personalization.names import Dimension, Metric
 from personalization.queries import parse_query
 from personalization.runtime.http import (
@@ -13,15 +16,17 @@ from personalization.runtime.http import (
     Response,
     header,
     http_handler,
+    is_app,
     path_value,
     query_values,
     respond,
 )
 from personalization.runtime.observability import count_by, logger
+from personalization.tokens import tail
 
 
 @http_handler
-def handler(event: Event, context: Any) -> Response:  # noqa: ARG001
+def handler(event: Event, context: Any) -> Response:
     """Answer 200 with items, their source, and the receipt that events bring back."""
     deps = dependencies()
     query = parse_query(
@@ -29,17 +34,26 @@ def handler(event: Event, context: Any) -> Response:  # noqa: ARG001
         query_values(event),
         user_key=deps.user_key,
         viewer_country=header(event, "cloudfront-viewer-country"),
+        may_force=not is_app(event),
     )
     answer = deps.recommender.recommend(query)
     count_by(Metric.RECOMMENDATIONS_SERVED, {Dimension.SOURCE: answer.source})
-    logger.info(
-        "exposure",
+    exposure = Exposure(
+        request_id=context.aws_request_id,
+        at=answer.issued_at,
         user_key=query.user_key,
         surface=query.surface,
+        list_id=answer.list_id,
         source=answer.source,
-        assignments=msgspec.to_builtins(answer.assignments),
+        model_version=answer.model_version or "",
+        receipt=tail(answer.recommendation_id),
+        assignments=assigned(answer.assignments, forced=query.forced),
+        session_id=query.session_id,
+        bot=deps.is_bot_calling(header(event, "user-agent") or ""),
     )
-    assignments = [{"experiment": row.experiment, "variant": row.variant} for row in answer.assignments]
+    # The line is the record: a subscription of the log brings it to the lake (docs/decisions/0054).
+    logger.info(MESSAGE, exposure=msgspec.to_builtins(exposure))
+    forced = {"forced": _shown(query.forced)} if query.forced else {}
     return respond(
         HTTPStatus.OK,
         {
@@ -48,6 +62,12 @@ def handler(event: Event, context: Any) -> Response:  # noqa: ARG001
             "items": answer.items,
             "source": answer.source,
             "model_version": answer.model_version,
-            "assignments": assignments,
+            "assignments": _shown(answer.assignments),
+            **forced,
+            "experiments": "in_force" if answer.experiments_known else "unavailable",
         },
     )
+
+
+def _shown(assignments: Iterable[Assignment]) -> list[dict[str, str]]:
+    return [{"experiment": row.experiment, "variant": row.variant} for row in assignments]

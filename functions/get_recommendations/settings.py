@@ -5,9 +5,19 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Settings:
-    """Where lists are, where refreshes go, and the two keys."""
+    """Where lists are, where refreshes go, the two keys, and the experiments.
+
+    Attributes
+    ----------
+    experiments_address
+        `adapters.appconfig.Address`.
+    default_treatments
+        The definitions without their experiments, for as long as none can be read.
+    """
 
     table_name: str
     refresh_queue_url: str
     user_key_secret_arn: str
     token_secret_arn: str
+    experiments_address: str
+    default_treatments: str

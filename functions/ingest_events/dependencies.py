@@ -4,12 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, lru_cache, partial
 
-from crawleruseragents import is_crawler
-
 from functions.ingest_events.settings import Settings
 from personalization.adapters.clients import impatient
 from personalization.adapters.kinesis import KinesisEventStream
 from personalization.adapters.secrets import read_secret
+from personalization.bots import is_bot, is_bot_calling
 from personalization.identity import user_key
 from personalization.ports import EventStream
 from personalization.runtime.settings import load_settings
@@ -22,6 +21,7 @@ class Dependencies:
     stream: EventStream
     user_key: Callable[[str], str]
     is_bot: Callable[[str], bool]
+    is_bot_calling: Callable[[str], bool]
 
 
 @cache
@@ -32,5 +32,6 @@ def dependencies() -> Dependencies:
     return Dependencies(
         stream=KinesisEventStream(impatient("kinesis"), settings.stream_name),
         user_key=partial(user_key, secret),
-        is_bot=lru_cache(maxsize=4096)(is_crawler),
+        is_bot=lru_cache(maxsize=4096)(is_bot),
+        is_bot_calling=lru_cache(maxsize=4096)(is_bot_calling),
     )

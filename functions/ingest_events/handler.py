@@ -5,7 +5,7 @@ from typing import Any
 from functions.ingest_events.dependencies import dependencies
 from personalization import ingestion
 from personalization.runtime.clock import now
-from personalization.runtime.http import Event, Response, body_of, http_handler
+from personalization.runtime.http import Event, Response, body_of, header, http_handler
 from personalization.runtime.observability import metrics
 from personalization.runtime.receipts import answer_receipt
 
@@ -21,5 +21,6 @@ def handler(event: Event, context: Any) -> Response:
         user_key=deps.user_key,
         is_bot=deps.is_bot,
         received_at=now(),
+        sent_by_bot=deps.is_bot_calling(header(event, "user-agent") or ""),
     )
     return answer_receipt(receipt, request_id=context.aws_request_id)

@@ -34,16 +34,21 @@ def keep_champion(client: "S3Client", *, bucket: str, run_id: str, active: Activ
         return known.version
     version = rival(active, run_id)
     if version is not None:
-        source = model_prefix(version)
-        pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=source)
-        for key in (found["Key"] for page in pages for found in page.get("Contents", [])):
-            client.copy_object(
-                Bucket=bucket,
-                Key=prefix + key.removeprefix(source),
-                CopySource={"Bucket": bucket, "Key": key},
-            )
+        copy_model(client, bucket=bucket, version=version, prefix=prefix)
     client.put_object(Bucket=bucket, Key=prefix + _MARKER, Body=msgspec.json.encode(_Champion(version)))
     return version
+
+
+def copy_model(client: "S3Client", *, bucket: str, version: str, prefix: str) -> None:
+    """Copy the files of a published model, if there is one of this version, below a prefix."""
+    source = model_prefix(version)
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=source)
+    for key in (found["Key"] for page in pages for found in page.get("Contents", [])):
+        client.copy_object(
+            Bucket=bucket,
+            Key=prefix + key.removeprefix(source),
+            CopySource={"Bucket": bucket, "Key": key},
+        )
 
 
 def rival(active: ActiveModel | None, run_id: str) -> str | None:

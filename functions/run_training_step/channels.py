@@ -73,6 +73,7 @@ def wiring(
     dataset = run("dataset", "processing/input/dataset")
     champion = run("champion", "processing/input/champion")
     users = run("users", "processing/input/users", "" if shard is None else shard_name(shard))
+    experiments, tried = (run(name, f"processing/input/{name}") for name in ("experiments", "tried"))
     written = run("lists", "processing/output/lists")
     published = run("published", "processing/output/published")
     report, verdict = (run(name, f"processing/output/{name}") for name in ("report", "verdict"))
@@ -97,7 +98,7 @@ def wiring(
             ],
             [verdict],
         ),
-        "rank": Wiring([users, trained], [written]),
+        "rank": Wiring([users, trained, experiments, tried], [written]),
         "share": Wiring([dataset, trained], [written]),
         "publish": Wiring(
             [trained, run("lists", "processing/input/lists"), run("report", "processing/input/report")],

@@ -9,6 +9,7 @@ from botocore.config import Config
 
 from functions.run_training_step.channels import THREADS
 from functions.run_training_step.settings import Settings
+from personalization.adapters.appconfig import Address, AppConfigSession
 from personalization.adapters.dynamodb import DynamoListStore
 from personalization.ports import ListStore
 from personalization.runtime.settings import load_settings
@@ -23,6 +24,7 @@ class Dependencies:
 
     objects: "S3Client"
     lists: ListStore
+    experiments: AppConfigSession
     settings: Settings
 
 
@@ -32,4 +34,5 @@ def dependencies() -> Dependencies:
     settings = load_settings(Settings)
     lists = DynamoListStore(boto3.client("dynamodb"), settings.table_name)
     objects = boto3.client("s3", config=Config(max_pool_connections=THREADS))
-    return Dependencies(objects, lists, settings)
+    experiments = AppConfigSession(boto3.client("appconfigdata"), Address.parse(settings.experiments_address))
+    return Dependencies(objects, lists, experiments, settings)

@@ -14,6 +14,7 @@ import msgspec
 from functions.run_training_step.champion import keep_champion
 from functions.run_training_step.channels import Wiring, download, upload, wiring
 from functions.run_training_step.dependencies import dependencies
+from functions.run_training_step.experiments import keep_experiments
 from functions.run_training_step.history import Fetched, fetch_history
 from functions.run_training_step.outcomes import outcome
 from functions.run_training_step.preflight import check_dataset, check_lake, limits_of
@@ -66,7 +67,9 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
 def _keep_champion(run_id: str) -> dict[str, Any]:
     deps = dependencies()
     active = deps.lists.read([ACTIVE_MODEL]).active
-    version = keep_champion(deps.objects, bucket=deps.settings.model_bucket, run_id=run_id, active=active)
+    bucket = deps.settings.model_bucket
+    keep_experiments(deps.objects, deps.experiments, bucket=bucket, run_id=run_id)
+    version = keep_champion(deps.objects, bucket=bucket, run_id=run_id, active=active)
     return {"step": CHAMPION, "version": version}
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from personalization.names import Metric
-from personalization.runtime.observability import count
+from personalization.runtime.observability import count, number
 
 Json = dict[str, Any]
 
@@ -23,8 +23,8 @@ def outcome(step: str, root: Path, *, shard_count: int) -> Json:
     elif step == "gate":
         report = _read(root / "processing" / "input" / "report" / "report.json")
         quality = report["evaluation"]["methods"]["model"]
-        count(Metric.MODEL_NDCG, quality["ndcg"]["10"])
-        count(Metric.CATALOG_COVERAGE, quality["coverage"])
+        number(Metric.MODEL_NDCG, quality["ndcg"]["10"])
+        number(Metric.CATALOG_COVERAGE, quality["coverage"])
         verdict = _read(root / "processing" / "output" / "verdict" / "verdict.json")
         answer |= {"publish": verdict["publish"], "reasons": verdict["reasons"]}
         count(Metric.MODELS_REFUSED, int(not verdict["publish"]))

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Settings:
-    """The lake, the bucket of runs and models, the table to publish into, and which code this is."""
+    """The lake, the bucket of runs and models, the table to publish into, code, and experiments."""
 
     lake_bucket: str
     model_bucket: str
     table_name: str
     code_version: str
+    experiments_address: str

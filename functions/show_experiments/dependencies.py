@@ -4,11 +4,11 @@ from functools import cache
 
 from functions.show_experiments.settings import Settings
 from personalization.adapters.clients import impatient
-from personalization.adapters.dynamodb import DynamoReports
+from personalization.adapters.dynamodb import DynamoExperimentStore
 from personalization.runtime.settings import load_settings
 
 
 @cache
-def reports() -> DynamoReports:
+def experiments() -> DynamoExperimentStore:
     """Build the client."""
-    return DynamoReports(impatient("dynamodb"), load_settings(Settings).table_name)
+    return DynamoExperimentStore(impatient("dynamodb"), load_settings(Settings).table_name)

@@ -1,17 +1,13 @@
 """Attune's own metrics, with the dimensions under which the functions write them."""
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
 
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 
-from infrastructure.constructs.layer_build import ROOT
-from personalization.names import NAMESPACE, Dimension, Metric, Source
-
-_DEFINITIONS: Final = ROOT / "layers/personalization/python/personalization/experiments.json"
+from infrastructure.definitions import read_definitions
+from personalization.names import NAMESPACE, Dimension, Metric, Source, Surface
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,20 +29,20 @@ class VariantSeries:
 
 
 def defined_variants() -> Iterator[VariantSeries]:
-    """Yield the variants of the experiments that are shipped, in the order of their file."""
-    for experiment in json.loads(_DEFINITIONS.read_text())["experiments"]:
-        for variant in experiment["variants"]:
-            yield VariantSeries(
-                surface=experiment["surface"], experiment=experiment["name"], variant=variant["name"]
-            )
+    """Yield the variants of the experiments that are defined, in the order of their file."""
+    for experiment in read_definitions().experiments:
+        for variant in experiment.variants:
+            yield VariantSeries(surface=experiment.surface, experiment=experiment.name, variant=variant.name)
 
 
-def by_surface() -> dict[str, list[VariantSeries]]:
-    """Return the variants of each surface that has an experiment."""
-    surfaces: dict[str, list[VariantSeries]] = {}
-    for series in defined_variants():
-        surfaces.setdefault(series.surface, []).append(series)
-    return surfaces
+def on_surface(metric: Metric, surface: Surface, period: Duration) -> cloudwatch.Metric:
+    """Return the sum of `metric`, of what `update_profiles` counts, on a surface, in an experiment or not."""
+    return _sum(metric, "update_profiles", period, {Dimension.SURFACE: surface})
+
+
+def experimented_surfaces() -> set[str]:
+    """Return the surfaces that have an experiment."""
+    return {series.surface for series in defined_variants()}
 
 
 def by_experiment() -> dict[str, list[VariantSeries]]:

@@ -11,9 +11,9 @@ from constructs import Construct
 from infrastructure.constructs.cost_graphs import Usage, billed, estimated_cost
 from infrastructure.constructs.graphs import DAY, PERIOD, graph, math
 from infrastructure.constructs.metrics import counted, measured, served
-from infrastructure.constructs.serving_alarms import fallback_expression
+from infrastructure.constructs.serving_alarms import ACCESS_LOG, THROTTLED, fallback_expression
 from infrastructure.constructs.web_api import WebApi
-from personalization.names import NAMESPACE, Metric, Source
+from personalization.names import Metric, Source
 
 _SUM: Final = cloudwatch.Stats.SUM
 _QUANTILES: Final = ("p50", "p95", "p99")
@@ -134,8 +134,8 @@ def _refused(usage: Usage) -> cloudwatch.GraphWidget:
     }
     functions = " + ".join(f"FILL({name}, 0)" for name in throttles)
     api = cloudwatch.Metric(
-        namespace=NAMESPACE,
-        metric_name=Metric.REQUESTS_THROTTLED,
+        namespace=ACCESS_LOG,
+        metric_name=THROTTLED,
         statistic=_SUM,
         period=PERIOD,
         label="API, 429",

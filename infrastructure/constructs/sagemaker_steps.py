@@ -29,7 +29,7 @@ _THE_MODEL: Final = "$.train.address"
 _CHANNELS: Final[Mapping[str, tuple[Sequence[str], Sequence[str]]]] = {
     "prepare": (["events"], ["dataset", "users"]),
     "evaluate": (["dataset", "model", "champion"], ["report"]),
-    "rank": (["users", "model"], ["lists"]),
+    "rank": (["users", "model", "experiments", "tried"], ["lists"]),
     "share": (["dataset", "model"], ["lists"]),
     "publish": (["model", "lists", "report"], ["published"]),
 }

@@ -1,4 +1,4 @@
-"""`python -m infrastructure.local up|down|status|url|rollback [--port N]`."""
+"""`python -m infrastructure.local up|down|status|url|rollback|analyze [--port N]`."""
 
 import argparse
 import os
@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from infrastructure.local import lifecycle, stack
+from infrastructure.local.analysis import analyze
 from infrastructure.local.errors import LocalAwsError
 from infrastructure.local.layout import Layout
 from infrastructure.local.lifecycle import DEFAULT_PORT, LocalAws
@@ -22,7 +23,7 @@ _errors: Final = Console(highlight=False, soft_wrap=True, stderr=True)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     commands: dict[str, Callable[[int], None]] = {"up": _up, "down": _down, "status": _status, "url": _url}
-    commands["rollback"] = _rollback
+    commands |= {"rollback": _rollback, "analyze": _analyze}
     parser = argparse.ArgumentParser(prog="python -m infrastructure.local", description=__doc__)
     parser.add_argument("command", choices=commands)
     parser.add_argument("--port", type=int, default=int(os.environ.get("PORT") or DEFAULT_PORT))
@@ -62,6 +63,16 @@ def _rollback(port: int) -> None:
     command = [sys.executable, "-m", "training.rollback", "--table", aws.output("TableName")]
     if subprocess.run(command, check=False, env=os.environ | aws.environment).returncode:
         raise LocalAwsError("nothing was rolled back")
+
+
+def _analyze(port: int) -> None:
+    aws = lifecycle.find(port)
+    show = [sys.executable, "-m", "training.experimentation.show", "--table", aws.output("TableName")]
+    for one in analyze(aws):
+        if "verdict" in one:
+            subprocess.run([*show, one["experiment"]], check=False, env=os.environ | aws.environment)
+        else:
+            _console.print(f"{one['experiment']}: {one['reason']}", markup=False)
 
 
 def _url(port: int) -> None:

@@ -8,6 +8,7 @@ from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
+from infrastructure.constructs.analytics import ANSWERS
 from infrastructure.constructs.data_key import DataKey
 from infrastructure.constructs.private_bucket import PrivateBucket
 from infrastructure.constructs.queues import WorkQueue
@@ -35,6 +36,7 @@ class DataStack(AttuneStack):
         )
         self.table = self._table()
         self.lake = PrivateBucket(self, "Lake", key=self.key, removal_policy=self._removal)
+        self.lake.add_lifecycle_rule(prefix=ANSWERS, expiration=Duration.days(30))
         self.models = self._models()
         self.stream = self._stream()
         self.user_key_secret = self._secret("UserKeySecret", "Turns user ids into user keys; never rotates")

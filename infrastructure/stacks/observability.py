@@ -16,17 +16,20 @@ from infrastructure.constructs.automatic_rollback import AutomaticRollback
 from infrastructure.constructs.budget import watch_bill
 from infrastructure.constructs.cost_graphs import Usage
 from infrastructure.constructs.experiments_dashboard import ExperimentsDashboard
+from infrastructure.constructs.experiments_rollout import ExperimentsRollout
 from infrastructure.constructs.grants import grant_items
 from infrastructure.constructs.layers import Layers
-from infrastructure.constructs.metrics import by_experiment, by_surface, defined_variants
+from infrastructure.constructs.metrics import by_experiment, defined_variants, experimented_surfaces
 from infrastructure.constructs.operations_dashboard import OperationsDashboard
 from infrastructure.constructs.python_function import PythonFunction
 from infrastructure.fields import Environment
 from infrastructure.stacks.base import AttuneStack
 from infrastructure.stacks.data import DataStack
+from infrastructure.stacks.experiments import ExperimentsStack
 from infrastructure.stacks.ingestion import IngestionStack
 from infrastructure.stacks.serving import ServingStack
 from infrastructure.stacks.training import TrainingStack
+from personalization.names import Surface
 
 _PROFILES_BEHIND: Final = Duration.minutes(1)
 # Records wait for their batch to fill, in `prod` for two minutes, and are no later for that.
@@ -58,6 +61,7 @@ class ObservabilityStack(AttuneStack):
         ingestion: IngestionStack,
         serving: ServingStack,
         training: TrainingStack,
+        experiments: ExperimentsStack,
     ) -> None:
         super().__init__(scope, part, environment=environment)
         self._data = data
@@ -65,8 +69,14 @@ class ObservabilityStack(AttuneStack):
         self._serving = serving
         self._training = training
         self._layers = Layers(self, "Layers", environment=environment)
-        self._dead_letters = _dead_letters(data, ingestion, training)
-        self._workers = [ingestion.update_profiles, ingestion.archive_events, serving.refresh_recommendations]
+        self._dead_letters = _dead_letters(data, ingestion, serving, training)
+        self._workers = [
+            ingestion.update_profiles,
+            ingestion.archive_events,
+            serving.exposure_archive.function,
+            serving.refresh_recommendations,
+            training.experiment_analysis.function,
+        ]
         self._request_functions = [
             ingestion.ingest_events,
             ingestion.put_items,
@@ -76,8 +86,16 @@ class ObservabilityStack(AttuneStack):
         self.topic = self._topic("Alerts")
         self.pages = self._topic("Pages")
         self._alarms = Alarms(self, "Alarms", topic=self.topic, pages=self.pages)
-        self.bake_alarms: list[cloudwatch.IAlarm] = []
+        self.bake_alarms: list[cloudwatch.IAlarm] = [experiment_alarms.experiments_unread(self._alarms)]
         self._watch()
+        ExperimentsRollout(
+            self,
+            "Rollout",
+            environment=environment,
+            application=experiments.application,
+            profile=experiments.profile.ref,
+            alarms=self.bake_alarms,
+        )
         if environment.capabilities.budgets:
             watch_bill(
                 self,
@@ -121,7 +139,7 @@ class ObservabilityStack(AttuneStack):
         """Define what users feel at once; one alarm pages for all of it."""
         alarms, api = self._alarms, self._serving.api
         errors = serving_alarms.server_errors(alarms, api)
-        self.bake_alarms.append(errors)
+        self.bake_alarms += [errors, serving_alarms.fallback_share(alarms, self.settings.limits)]
         return [
             errors,
             serving_alarms.slow_answers(alarms, api, self.settings.limits),
@@ -142,23 +160,22 @@ class ObservabilityStack(AttuneStack):
         variants = [
             experiment_alarms.variant_click_rate(alarms, series, limits) for series in defined_variants()
         ]
-        surfaces = [
-            experiment_alarms.surface_click_rate(alarms, surface, found, limits)
-            for surface, found in by_surface().items()
-        ]
-        self.bake_alarms += surfaces
+        surfaces = {
+            surface: experiment_alarms.surface_click_rate(alarms, surface, limits) for surface in Surface
+        }
+        self.bake_alarms += [surfaces[surface] for surface in Surface if surface in experimented_surfaces()]
         alone = self._alarms.page(
             "ClickRateAlone",
             cloudwatch.AlarmRule.all_of(
-                cloudwatch.AlarmRule.any_of(*variants, *surfaces),
+                cloudwatch.AlarmRule.any_of(*variants, *surfaces.values()),
                 cloudwatch.AlarmRule.not_(outage),
             ),
             "Users find nothing they like, though all runs: suspect the model, or how clicks are tracked.",
             "click-rate",
         )
         if self.settings.capabilities.anomaly_detection:
-            for surface, found in by_surface().items():
-                experiment_alarms.surface_click_rate_unusual(alarms, surface, found, limits)
+            for surface in Surface:
+                experiment_alarms.surface_click_rate_unusual(alarms, surface, limits)
         for experiment in by_experiment():
             experiment_alarms.sample_ratio(alarms, experiment)
         if self.settings.training.rollback_hours is not None:
@@ -178,7 +195,6 @@ class ObservabilityStack(AttuneStack):
         pipeline_alarms.events_quarantined(alarms)
         for name, found in self._dead_letters.items():
             pipeline_alarms.dead_letters(alarms, name, found.queue, found.feel, found.page)
-        self.bake_alarms.append(serving_alarms.fallback_share(alarms, self.settings.limits))
 
     def _watch_models(self) -> None:
         model_alarms.training_failed(self._alarms, self._training.workflow)
@@ -238,7 +254,7 @@ class ObservabilityStack(AttuneStack):
 
 
 def _dead_letters(
-    data: DataStack, ingestion: IngestionStack, training: TrainingStack
+    data: DataStack, ingestion: IngestionStack, serving: ServingStack, training: TrainingStack
 ) -> Mapping[str, _DeadLetters]:
     return {
         "RefreshDeadLetters": _DeadLetters(
@@ -255,6 +271,16 @@ def _dead_letters(
             ingestion.archive_consumer.failed_batches,
             "Users feel nothing yet, but events are missing from the lake: a batch was given up.",
             "batches-failed",
+        ),
+        "ExposureDeliveriesFailed": _DeadLetters(
+            serving.exposure_archive.failed,
+            "Users feel nothing, but experiments miss some of who saw what: a delivery was given up.",
+            "batches-failed",
+        ),
+        "AnalysesFailed": _DeadLetters(
+            training.experiment_analysis.failed,
+            "Users feel nothing, but results of experiments are as of an earlier hour: an analysis failed.",
+            "analyses-failed",
         ),
         "TrainingStartsMissed": _DeadLetters(
             training.missed_starts,

@@ -5,13 +5,16 @@ from aws_cdk.aws_apigatewayv2 import HttpMethod
 from aws_cdk.aws_lambda_event_sources import SqsEventSource
 from constructs import Construct
 
+from infrastructure.constructs.exposure_archive import ExposureArchive
 from infrastructure.constructs.grants import grant_items, grant_objects, grant_secret, grant_send
 from infrastructure.constructs.layers import Layers
 from infrastructure.constructs.python_function import PythonFunction
 from infrastructure.constructs.web_api import WebApi
+from infrastructure.definitions import defaults_as_json, read_definitions
 from infrastructure.fields import Environment
 from infrastructure.stacks.base import AttuneStack
 from infrastructure.stacks.data import REFRESH_TIMEOUT, DataStack
+from infrastructure.stacks.experiments import ExperimentsStack
 from infrastructure.stacks.ingestion import IngestionStack
 
 
@@ -26,18 +29,32 @@ class ServingStack(AttuneStack):
         environment: Environment,
         data: DataStack,
         ingestion: IngestionStack,
+        experiments: ExperimentsStack,
     ) -> None:
         super().__init__(scope, part, environment=environment)
         self._data = data
+        self._experiments = experiments
         self._layers = Layers(self, "Layers", environment=environment)
         self.get_recommendations = self._get_recommendations()
+        self.exposure_archive = ExposureArchive(
+            self,
+            "ExposureArchive",
+            source=self.get_recommendations,
+            lake=data.lake,
+            key=data.key,
+            layers=self._layers,
+            environment=environment,
+        )
         self.get_trending = self._get_trending()
+        self.get_experiment = self._get_experiment()
         self.refresh_recommendations = self._refresh_recommendations()
         self.api = WebApi(self, "WebApi", environment=environment)
         self.api.route(HttpMethod.POST, "/v1/events", ingestion.ingest_events)
         self.api.route(HttpMethod.PUT, "/v1/items", ingestion.put_items)
         self.api.route(HttpMethod.GET, "/v1/users/{user_id}/recommendations", self.get_recommendations)
         self.api.route(HttpMethod.GET, "/v1/trending", self.get_trending)
+        self.api.route(HttpMethod.GET, "/v1/experiments", self.get_experiment)
+        self.api.route(HttpMethod.GET, "/v1/experiments/{name}", self.get_experiment)
         CfnOutput(self, "ApiUrl", value=self.api.url)
         CfnOutput(self, "ApiId", value=self.api.api.api_id)
 
@@ -54,10 +71,13 @@ class ServingStack(AttuneStack):
                 "REFRESH_QUEUE_URL": data.refresh_queue.queue_url,
                 "USER_KEY_SECRET_ARN": data.user_key_secret.secret_arn,
                 "TOKEN_SECRET_ARN": data.token_secret.secret_arn,
+                "EXPERIMENTS_ADDRESS": self._experiments.address,
+                "DEFAULT_TREATMENTS": defaults_as_json(read_definitions()),
             },
             memory_mb=1024,
             timeout=Duration.seconds(10),
         )
+        self._experiments.grant_read(function)
         grant_items(data.table, function, "BatchGetItem")
         grant_send(data.refresh_queue, function)
         grant_secret(data.user_key_secret, function)
@@ -78,6 +98,24 @@ class ServingStack(AttuneStack):
         grant_items(self._data.table, function, "BatchGetItem")
         return function
 
+    def _get_experiment(self) -> PythonFunction:
+        function = PythonFunction(
+            self,
+            "GetExperiment",
+            name="get_experiment",
+            environment=self.settings,
+            layers=[self._layers.personalization, self._layers.base],
+            variables={
+                "TABLE_NAME": self._data.table.table_name,
+                "EXPERIMENTS_ADDRESS": self._experiments.address,
+            },
+            memory_mb=512,
+            timeout=Duration.seconds(10),
+        )
+        self._experiments.grant_read(function)
+        grant_items(self._data.table, function, "BatchGetItem")
+        return function
+
     def _refresh_recommendations(self) -> PythonFunction:
         data = self._data
         function = PythonFunction(
@@ -89,12 +127,14 @@ class ServingStack(AttuneStack):
             variables={
                 "TABLE_NAME": data.table.table_name,
                 "MODEL_BUCKET": data.models.bucket_name,
+                "EXPERIMENTS_ADDRESS": self._experiments.address,
             },
             memory_mb=1769,
             timeout=REFRESH_TIMEOUT,
             # A model takes about 2.5 KB an item on disk; Lambda's 512 MB would end at 200,000 items.
             scratch=Size.gibibytes(2),
         )
+        self._experiments.grant_read(function)
         grant_items(data.table, function, "BatchGetItem", "PutItem")
         grant_objects(data.models, "models/", function, "GetObject")
         function.add_event_source(

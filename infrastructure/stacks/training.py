@@ -1,4 +1,4 @@
-"""The slow loop and its nightly start."""
+"""The slow loop and its nightly start; the analysis of experiments and its hourly one."""
 
 from typing import Final
 
@@ -8,6 +8,7 @@ from aws_cdk.aws_scheduler_targets import StepFunctionsStartExecution
 from constructs import Construct
 
 from infrastructure.constructs.code_version import code_version
+from infrastructure.constructs.experiment_analysis import ExperimentAnalysis
 from infrastructure.constructs.grants import grant_items, grant_listing, grant_objects
 from infrastructure.constructs.job_image import JobImage
 from infrastructure.constructs.job_roles import JobRoles
@@ -20,17 +21,27 @@ from infrastructure.constructs.training_workflow import Steps, TrainingWorkflow
 from infrastructure.fields import Environment, LambdaEngine, SageMakerEngine
 from infrastructure.stacks.base import AttuneStack
 from infrastructure.stacks.data import DataStack
+from infrastructure.stacks.experiments import ExperimentsStack
 
 _BESIDE_SAGEMAKER: Final = LambdaEngine(memory_mb=1024, scratch_gb=1)
 """What the steps need that are Lambdas on either engine."""
 
 
 class TrainingStack(AttuneStack):
-    """The state machine, what runs its steps, and the schedule."""
+    """The state machine, what runs its steps, the analysis of experiments, and the schedules."""
 
-    def __init__(self, scope: Construct, part: str, *, environment: Environment, data: DataStack) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        part: str,
+        *,
+        environment: Environment,
+        data: DataStack,
+        experiments: ExperimentsStack,
+    ) -> None:
         super().__init__(scope, part, environment=environment)
         self._data = data
+        self._experiments = experiments
         self._layers = Layers(self, "Layers", environment=environment)
         engine = environment.training.engine
         if isinstance(engine, LambdaEngine):
@@ -41,6 +52,7 @@ class TrainingStack(AttuneStack):
             self.run_training_step = self._function(_BESIDE_SAGEMAKER)
             self._let_judge(self.run_training_step)
             steps = self._on_sagemaker(engine)
+        experiments.grant_read(self.run_training_step)
         self.workflow = TrainingWorkflow(
             self,
             "Workflow",
@@ -50,7 +62,19 @@ class TrainingStack(AttuneStack):
         )
         self.missed_starts = DeadLetterQueue(self, "MissedStarts", key=None)
         self._schedule()
+        self.experiment_analysis = ExperimentAnalysis(
+            self,
+            "ExperimentAnalysis",
+            lake=data.lake,
+            table=data.table,
+            token_secret=data.token_secret,
+            experiments_address=experiments.address,
+            layers=self._layers,
+            environment=environment,
+        )
+        experiments.grant_read(self.experiment_analysis.function)
         CfnOutput(self, "StateMachineArn", value=self.workflow.state_machine_arn)
+        CfnOutput(self, "AnalysisFunctionName", value=self.experiment_analysis.function.function_name)
 
     def _function(self, size: LambdaEngine) -> PythonFunction:
         data = self._data
@@ -66,6 +90,7 @@ class TrainingStack(AttuneStack):
                 "MODEL_BUCKET": data.models.bucket_name,
                 "TABLE_NAME": data.table.table_name,
                 "CODE_VERSION": code_version(),
+                "EXPERIMENTS_ADDRESS": self._experiments.address,
             },
             memory_mb=size.memory_mb,
             timeout=Duration.minutes(15),

@@ -6,7 +6,12 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from personalization.adapters.dynamodb import DynamoCatalog, DynamoListStore, DynamoProfileStore
+from personalization.adapters.dynamodb import (
+    DynamoCatalog,
+    DynamoExperimentStore,
+    DynamoListStore,
+    DynamoProfileStore,
+)
 from personalization.adapters.memory import MemoryTable
 
 TABLE = "table"
@@ -24,8 +29,8 @@ def create_table(client) -> None:
     )
 
 
-class DynamoTable(DynamoProfileStore, DynamoListStore, DynamoCatalog):
-    """The three table ports on one table, as `MemoryTable` is."""
+class DynamoTable(DynamoProfileStore, DynamoListStore, DynamoCatalog, DynamoExperimentStore):
+    """The four table ports on one table, as `MemoryTable` is."""
 
 
 @pytest.fixture(params=["memory", "dynamodb"])

@@ -1,18 +1,19 @@
 """What any table must do, whoever implements it."""
 
+from datetime import timedelta
+
 import pytest
 
-from factories import NOW, event, listed
+from factories import NOW, event, experiment_results, listed
 from personalization import keys
 from personalization.errors import Conflict
 from personalization.events import Item
 from personalization.ledger import Mark
 from personalization.lists import RecommendationList
-from personalization.names import Ranker
 from personalization.ports import ActiveModel, ItemChange
 from personalization.profiles import apply
 
-KEY = keys.list_key("user-1", surface="home", ranker=Ranker.LIGHTGBM, version="v1")
+KEY = keys.list_key("user-1", surface="home", version="v1")
 
 
 class TableContract:
@@ -27,12 +28,14 @@ class TableContract:
         state = table.load(["user-1"])["user-1"]
         apply(state.profile, event("purchase", "sku-1", value=3.5))
         state.seen.add("e-1")
+        state.credited.add("list-1/click/sku-1")
         state.mark, state.import_mark = Mark.of(1, "7"), Mark.of(2, "9")
         state.refresh_due_at = NOW.timestamp() + 0.5
         table.save("user-1", state, version="w1", now=NOW)
         again = table.load(["user-1"])["user-1"]
         assert again.profile == state.profile
         assert not again.seen.add("e-1")
+        assert not again.credited.add("list-1/click/sku-1")
         assert (again.mark, again.import_mark, again.version) == (Mark.of(1, "7"), Mark.of(2, "9"), "w1")
         assert again.refresh_due_at == pytest.approx(state.refresh_due_at, abs=0.001)
 
@@ -110,3 +113,18 @@ class TableContract:
         for mark in (Mark.of(1, "5"), Mark.of(1, "4"), Mark.of(0, "9")):
             assert table.put([ItemChange(Item(item_id="a", available=False), mark)]) == 0
         assert table.read([keys.UNAVAILABLE_ITEMS]).unavailable == frozenset()
+
+    def test_results_of_an_experiment_are_replaced_by_later_ones_only(self, table) -> None:
+        later = experiment_results(as_of=NOW + timedelta(seconds=0.25), users=2)
+        assert table.write_results(experiment_results(users=1))
+        assert table.write_results(later)
+        assert not table.write_results(experiment_results(users=3))
+        assert table.write_results(later)
+        assert table.results(["ranking"]) == [later]
+
+    def test_experiments_are_found_by_name_in_the_order_asked_for(self, table) -> None:
+        assert (table.analyzed(), table.results(["a"]), table.results([])) == ([], [], [])
+        for name in ("b", "a"):
+            table.write_results(experiment_results(experiment=name))
+        assert table.analyzed() == ["a", "b"]
+        assert [one.experiment for one in table.results(["b", "absent", "a"])] == ["b", "a"]

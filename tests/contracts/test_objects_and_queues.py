@@ -14,7 +14,9 @@ from personalization.adapters.memory import MemoryArchive, MemoryQuarantine
 from personalization.adapters.s3 import S3Archive, S3Quarantine
 from personalization.adapters.sqs import SqsRefreshQueue, refresh_request
 from personalization.archiving import archive, read_events, read_lines
+from personalization.builds import Build
 from personalization.events import encode_event
+from personalization.policies import Policy
 from personalization.ports import RefreshRequest
 
 
@@ -114,7 +116,10 @@ def test_events_reach_the_stream_under_their_users_key(aws) -> None:
 def test_refresh_requests_survive_the_queue(aws) -> None:
     client = boto3.client("sqs")
     url = client.create_queue(QueueName="refreshes")["QueueUrl"]
-    requests = {RefreshRequest(f"user-{n}", ("home",)): 0 for n in range(13)}
+    requests = {
+        RefreshRequest(f"user-{n}", ("home",), (Build(policy=Policy(diversity=n / 20)),)): 0
+        for n in range(13)
+    }
     SqsRefreshQueue(client, url).send(requests)
     received = [
         message

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from e2e.waiting import eventually
+from infrastructure.local.analysis import analyze
 from infrastructure.local.demo.books import Ledger
 from infrastructure.local.demo.client import ApiClient
 from infrastructure.local.demo.history import import_history
@@ -91,6 +92,24 @@ def test_impressions_and_clicks_are_counted_for_the_variant_that_was_shown(shop:
     assert total(added) == expected
     assert added.keys() == {"model", "covisitation"}
     assert all(found["shown"] == found["clicked"] * SLATE > 0 for found in added.values())
+
+
+def test_an_experiment_is_analyzed_from_what_its_users_were_shown_and_did(shop: TrainedShop) -> None:
+    always_the_first = Visitors(shop.client, lambda _user, _item, place: float(place == 0), seed=2)
+    always_the_first.visit([next(shop.users) for _ in range(VISITORS)], lambda: None)
+
+    def results() -> Json:
+        assert [one["experiment"] for one in analyze(shop.aws)] == ["home-ranking"]
+        return shop.client.experiment("home-ranking")
+
+    def clicks(found: Json) -> int:
+        return sum(variant["clicks"] for variant in found["variants"])
+
+    found = eventually(results, lambda found: clicks(found) >= VISITORS)
+    assert found["users"] >= VISITORS
+    assert found["crossed_over"] == 0
+    assert found["decision"] in ("keep_running", "ship")
+    assert sum(variant["impressions"] for variant in found["variants"]) == clicks(found) * SLATE
 
 
 def test_a_click_changes_the_list_of_a_known_user(shop: TrainedShop) -> None:

@@ -11,7 +11,9 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from app_config import AppConfig, app_config
 from contracts.conftest import TABLE, create_table
+from infrastructure.definitions import as_json, defaults_as_json, read_definitions
 
 CONTEXT = SimpleNamespace(
     function_name="f", memory_limit_in_mb=128, invoked_function_arn="arn", aws_request_id="request-1"
@@ -23,6 +25,7 @@ class Platform:
     """Calls handlers as AWS does."""
 
     queue_url: str
+    app_config: AppConfig
 
     def request(self, handler: Any, **event: Any) -> tuple[int, dict[str, Any]]:
         response = handler({"headers": {}, **event}, CONTEXT)
@@ -57,7 +60,7 @@ class Platform:
 
 @pytest.fixture
 def platform(monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
-    with mock_aws():
+    with mock_aws(), app_config(as_json(read_definitions())) as experiments:
         create_table(boto3.client("dynamodb"))
         boto3.client("kinesis").create_stream(StreamName="events", ShardCount=1)
         for bucket in ("lake", "models"):
@@ -78,10 +81,13 @@ def platform(monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
             "REFRESH_QUEUE_URL": url,
             "USER_KEY_SECRET_ARN": arns["user-key"],
             "TOKEN_SECRET_ARN": arns["token"],
+            "EXPERIMENTS_ADDRESS": "app/test/experiments",
+            "DEFAULT_TREATMENTS": defaults_as_json(read_definitions()),
+            "AWS_ENDPOINT_URL_APPCONFIGDATA": experiments.url,
         }
         for name, value in settings.items():
             monkeypatch.setenv(name, value)
-        yield Platform(url)
+        yield Platform(url, experiments)
         _forget_clients()
 
 

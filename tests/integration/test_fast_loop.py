@@ -3,13 +3,16 @@
 import gzip
 import json
 from base64 import b64encode
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from io import StringIO
 
 import boto3
 import pytest
 
-from factories import client_event, listed
+from factories import client_event, delivered, listed
 from functions.archive_events.handler import handler as archive_events
+from functions.archive_exposures.handler import handler as archive_exposures
 from functions.get_recommendations.handler import handler as get_recommendations
 from functions.get_trending.handler import handler as get_trending
 from functions.ingest_events.handler import handler as ingest_events
@@ -19,10 +22,14 @@ from integration.conftest import CONTEXT, Platform
 from personalization import keys
 from personalization.adapters.dynamodb import DynamoListStore, DynamoProfileStore
 from personalization.archiving import read_events
+from personalization.exposures import decode_exposure, read_exposures
 from personalization.identity import user_key
 from personalization.ports import ActiveModel
+from personalization.runtime.observability import logger
+from personalization.tokens import verify
 
 ANN = user_key(b"user-key-secret", "ann")
+CRAWLER = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
 
 
 def now() -> str:
@@ -33,9 +40,14 @@ def post(platform: Platform, *events: dict[str, object], **request: object) -> t
     return platform.request(ingest_events, body=json.dumps(events), **request)
 
 
-def fetch(platform: Platform, user_id: str = "ann", **parameters: str) -> tuple[int, dict]:
+def fetch(
+    platform: Platform, user_id: str = "ann", headers: dict[str, str] | None = None, **parameters: str
+) -> tuple[int, dict]:
     return platform.request(
-        get_recommendations, pathParameters={"user_id": user_id}, queryStringParameters=parameters or None
+        get_recommendations,
+        pathParameters={"user_id": user_id},
+        queryStringParameters=parameters or None,
+        headers=headers or {},
     )
 
 
@@ -112,10 +124,68 @@ def test_a_click_counts_for_the_variant_that_was_shown(
     update_profiles(batch, CONTEXT)
     update_profiles(batch, CONTEXT)
     out = capsys.readouterr().out
-    counted = [(row["Impressions"], row["Variant"]) for row in series(out, "Impressions")]
-    assert counted == [([2.0], assignment["variant"])]
-    assert [row["Clicks"] for row in series(out, "Clicks")] == [[1.0]]
+    counted = [(row["Impressions"], row.get("Variant")) for row in series(out, "Impressions")]
+    assert counted == [([2.0], None), ([2.0], assignment["variant"])]
+    assert [row["Clicks"] for row in series(out, "Clicks")] == [[1.0], [1.0]]
     assert sum(row["EventsApplied"][0] for row in series(out, "EventsApplied")) == 3
+
+
+def test_a_purchase_counts_as_a_conversion_with_its_revenue_and_seconds_are_seconds(
+    platform: Platform, capsys: pytest.CaptureFixture[str]
+) -> None:
+    publish(trending=["sku-1", "sku-2"])
+    _, answer = fetch(platform)
+    receipt = {"recommendation_id": answer["recommendation_id"], "occurred_at": now()}
+    post(
+        platform,
+        client_event("purchase", event_id="p", item_id="sku-1", value=19.5, **receipt),
+        client_event("purchase", event_id="q", item_id="sku-2", value=0.5, **receipt),
+        client_event("dwell", event_id="d", item_id="sku-2", value=42.0, **receipt),
+    )
+    capsys.readouterr()
+    update_profiles(platform.stream_batch(), CONTEXT)
+    out = capsys.readouterr().out
+    for metric, unit, total in (
+        ("Conversions", "Count", 2.0),
+        ("Revenue", "None", 20.0),
+        ("Dwell", "Seconds", 42.0),
+    ):
+        of_surface, of_variant = series(out, metric)
+        assert (of_surface[metric], of_variant[metric]) == ([total], [total])
+        (definition,) = of_variant["_aws"]["CloudWatchMetrics"][0]["Metrics"]
+        assert definition == {"Name": metric, "Unit": unit}
+
+
+@pytest.fixture
+def log() -> Iterator[StringIO]:
+    """What the functions log, line by line as CloudWatch gets it."""
+    (handler,) = logger.handlers
+    written = StringIO()
+    before = handler.setStream(written)
+    yield written
+    handler.setStream(before)
+
+
+def test_an_answer_leaves_an_exposure_that_the_log_brings_to_the_lake(
+    platform: Platform, log: StringIO
+) -> None:
+    publish(trending=["sku-1"])
+    _, answer = fetch(platform, surface="product")
+    fetch(platform, headers={"user-agent": CRAWLER})
+    lines = log.getvalue().splitlines()
+    assert len(lines) == 2
+    assert not any("ann" in json.dumps(json.loads(line)["exposure"]) for line in lines)
+    archive_exposures(delivered(*lines), CONTEXT)
+
+    s3 = boto3.client("s3")
+    (found,) = s3.list_objects_v2(Bucket="lake", Prefix="exposures/")["Contents"]
+    body = gzip.decompress(s3.get_object(Bucket="lake", Key=found["Key"])["Body"].read())
+    assert [decode_exposure(line).bot for line in body.splitlines()] == [False, True]
+    (exposure,) = read_exposures(body.splitlines()[:1])
+    receipt = verify(b"token-secret", answer["recommendation_id"], user_key=ANN, now=datetime.now(UTC))
+    assert (exposure.user_key, exposure.surface, exposure.list_id) == (ANN, "product", receipt.list_id)
+    assert (exposure.source, exposure.model_version) == ("trending", "v1")
+    assert int(exposure.at.timestamp()) == receipt.issued_at
 
 
 def test_a_catalogue_change_takes_an_item_out_of_answers(platform: Platform) -> None:

@@ -10,10 +10,11 @@ import pytest
 from contracts.conftest import TABLE
 from factories import listed
 from functions.refresh_recommendations.handler import handler
+from infrastructure.definitions import read_definitions
 from integration.conftest import CONTEXT
 from personalization import keys
 from personalization.adapters.dynamodb import DynamoListStore
-from personalization.experiments import packaged_definitions
+from personalization.experiments import Visitor
 from personalization.names import Metric
 from personalization.ports import ActiveModel
 
@@ -38,11 +39,11 @@ def written(out: str) -> dict[str, Any]:
 
 def put_in_service(hours_ago: float) -> None:
     """A model whose list of the user is as new as the profile: nothing is left to rank."""
-    at = datetime.now(UTC) - timedelta(hours=hours_ago)
-    store().activate(ActiveModel("v1", None, int(at.timestamp())))
-    variant = packaged_definitions().treatment(USER, "home").variant
-    key = keys.list_key(USER, surface="home", ranker=variant.ranker, policy=variant.policy, version="v1")
-    store().write_list(key, listed("a", revision=0), expires_at=4_000_000_000)
+    now = datetime.now(UTC)
+    store().activate(ActiveModel("v1", None, int((now - timedelta(hours=hours_ago)).timestamp())))
+    for build in read_definitions().builds(Visitor(USER), "home", now, any_session=True):
+        key = keys.list_key(USER, surface="home", version="v1", build=build)
+        store().write_list(key, listed("a", revision=0), expires_at=4_000_000_000)
 
 
 def test_the_lag_is_counted_from_the_moment_a_refresh_was_asked_for(capsys: Any) -> None:

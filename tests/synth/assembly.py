@@ -21,6 +21,8 @@ _NAMED = (
     ("TokenSecret", "token secret"),
     ("ProfileConsumerFailedBatches", "failed batches"),
     ("ArchiveConsumerFailedBatches", "failed batches"),
+    ("ExposureArchiveFailed", "failed deliveries"),
+    ("ExperimentAnalysisFailed", "failed analyses"),
     ("AutomaticRollbackFailed", "rollback failures"),
     ("ProfileConsumerReader", "reader"),
     ("JobImageBuildLogs", "build logs"),
@@ -129,6 +131,8 @@ def named(resource: Any) -> str:
     """Say which resource an ARN in a template is of, with what follows it: `lake/events/*`."""
     if isinstance(resource, str):
         return resource
+    if "/environment/*/configuration/" in str(resource):
+        return "experiments"
     if "Fn::Join" in resource:
         return "".join(named(part) for part in resource["Fn::Join"][1])
     shown = str(resource)

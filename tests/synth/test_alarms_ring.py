@@ -39,28 +39,29 @@ RINGS: list[tuple[str, Points, Points]] = [
     ("ModelRefused", {"plain": 1}, {"plain": 0}),
     (
         "ClickRateHomeRankingModel",
-        {"shown0": ENOUGH, "clicked0": 0.009 * ENOUGH},
-        {"shown0": ENOUGH, "clicked0": 0.01 * ENOUGH},
+        {"shown": ENOUGH, "clicked": 0.009 * ENOUGH},
+        {"shown": ENOUGH, "clicked": 0.01 * ENOUGH},
     ),
     (
         "ClickRateHomeRankingModel",
-        {"shown0": ENOUGH, "clicked0": None},
-        {"shown0": ENOUGH - 1, "clicked0": None},
+        {"shown": ENOUGH, "clicked": None},
+        {"shown": ENOUGH - 1, "clicked": None},
     ),
-    (
-        "SurfaceClickRateHome",
-        {"shown0": ENOUGH, "clicked0": 0.015 * ENOUGH, "shown1": ENOUGH, "clicked1": 0.004 * ENOUGH},
-        {"shown0": ENOUGH, "clicked0": 0.015 * ENOUGH, "shown1": ENOUGH, "clicked1": 0.006 * ENOUGH},
+    *(
+        (
+            f"SurfaceClickRate{surface}",
+            {"shown": ENOUGH, "clicked": 0.009 * ENOUGH},
+            {"shown": ENOUGH - 1, "clicked": 0},
+        )
+        for surface in ("Home", "Product", "Other")
     ),
-    (
-        "SurfaceClickRateHome",
-        {"shown0": ENOUGH, "clicked0": 1, "shown1": None, "clicked1": None},
-        {"shown0": ENOUGH / 4, "clicked0": 0, "shown1": ENOUGH / 4, "clicked1": 0},
-    ),
+    ("ExperimentsUnread", {"answering": 1, "refreshing": 2}, {"answering": 2, "refreshing": None}),
+    ("AnalysesFailed", {"plain": 1}, {"plain": 0}),
+    ("ExposureDeliveriesFailed", {"plain": 1}, {"plain": 0}),
     ("SampleRatioHomeRanking", {"plain": 0.0009}, {"plain": 0.001}),
 ]
 OF_SOME = {"ModelStale", "ModelRolledBack", "RollbackFailed"}
-LEARNED = {"UnusualTraffic", "SurfaceClickRateUnusualHome"}
+LEARNED = {"UnusualTraffic"} | {f"SurfaceClickRateUnusual{name}" for name in ("Home", "Product", "Other")}
 """Alarms on bands that only CloudWatch can learn."""
 
 

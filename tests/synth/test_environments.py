@@ -52,6 +52,8 @@ def test_every_route_is_as_open_as_the_environment_says(assembly: Assembly) -> N
             "PUT /v1/items",
             "GET /v1/users/{user_id}/recommendations",
             "GET /v1/trending",
+            "GET /v1/experiments",
+            "GET /v1/experiments/{name}",
         ],
         expected,
     )
@@ -215,9 +217,12 @@ def test_the_stream_has_the_capacity_of_its_environment(assembly: Assembly) -> N
     assert stream["RetentionPeriodHours"] == capacity.retention_hours
 
 
-def test_training_starts_nightly_but_not_on_a_laptop(assembly: Assembly) -> None:
-    state = assembly.one("AWS::Scheduler::Schedule").properties["State"]
-    assert state == ("DISABLED" if assembly.environment.name == "local" else "ENABLED")
+def test_training_starts_nightly_and_the_analysis_hourly_but_not_on_a_laptop(assembly: Assembly) -> None:
+    schedules = [row.properties for row in assembly.of_type("AWS::Scheduler::Schedule")]
+    times = {schedule["ScheduleExpression"] for schedule in schedules}
+    assert times == {"cron(0 3 * * ? *)", "cron(10 * * * ? *)"}
+    expected = "DISABLED" if assembly.environment.name == "local" else "ENABLED"
+    assert {schedule["State"] for schedule in schedules} == {expected}
 
 
 def test_the_outputs_lead_to_everything_that_a_person_or_a_tool_needs(assembly: Assembly) -> None:

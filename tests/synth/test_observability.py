@@ -11,7 +11,7 @@ import pytest
 from infrastructure.app import define
 from infrastructure.environments import LOCAL
 from infrastructure.stacks.observability import ObservabilityStack
-from personalization.names import NAMESPACE, Dimension, Metric
+from personalization.names import NAMESPACE, Dimension, Metric, Surface
 from personalization.runtime.observability import count_by
 from tests.synth.assembly import Assembly, Resource
 from tests.synth.conftest import app_without_bundling
@@ -25,15 +25,20 @@ OUTAGES = {
     "UpdateProfilesBehind",
 }
 """What users feel at once; one composite alarm pages for all of it."""
-CLICKS = {"ClickRateHomeRankingCovisitation", "ClickRateHomeRankingModel", "SurfaceClickRateHome"}
+CLICKS = {"ClickRateHomeRankingCovisitation", "ClickRateHomeRankingModel"} | {
+    f"SurfaceClickRate{surface.title()}" for surface in Surface
+}
 """What a second one pages for, while no outage explains it."""
 ALARMS = {
+    "AnalysesFailed",
     "ArchiveBatchesFailed",
     "ArchiveEventsBehind",
     "EventsQuarantined",
     "FallbackShare",
     "FunctionsFailing",
     "FunctionsThrottled",
+    "ExperimentsUnread",
+    "ExposureDeliveriesFailed",
     "ModelRefused",
     "NightStopped",
     "ProfileBatchesFailed",
@@ -47,7 +52,7 @@ ALARMS = {
 }
 ALARMS_ON_NIGHTLY_TRAINING = {"ModelStale"}
 ALARMS_ON_AUTOMATIC_ROLLBACK = {"ModelRolledBack", "RollbackFailed"}
-ALARMS_ON_BANDS = {"SurfaceClickRateUnusualHome", "UnusualTraffic"}
+ALARMS_ON_BANDS = {"UnusualTraffic"} | {f"SurfaceClickRateUnusual{surface.title()}" for surface in Surface}
 COMPOSITES = {"ClickRateAlone", "Outage"}
 PRICE_OF_AN_ALARMED_METRIC, PRICE_OF_A_COMPOSITE = 0.10, 0.50
 
@@ -157,15 +162,14 @@ def test_what_a_deployment_bakes_under_is_what_users_would_feel_of_it() -> None:
     define(app, LOCAL)
     (stack,) = [child for child in app.node.children if isinstance(child, ObservabilityStack)]
     names = {alarm.node.id for alarm in stack.bake_alarms}
-    assert names == {"ServerErrors", "FallbackShare", "SurfaceClickRateHome"}
+    assert names == {"ExperimentsUnread", "ServerErrors", "FallbackShare", "SurfaceClickRateHome"}
 
 
 def test_a_click_rate_counts_only_with_enough_impressions(assembly: Assembly) -> None:
     limits = assembly.environment.click_rate_alarm
     alarm = alarms(assembly)["ClickRateHomeRankingModel"]
     (expression,) = [query["Expression"] for query in queries(alarm) if "Expression" in query]
-    shown, clicked = "FILL(shown0, 0)", "FILL(clicked0, 0)"
-    assert expression == f"IF({shown} >= {limits.minimum_impressions}, 100 * ({clicked}) / ({shown}))"
+    assert expression == f"IF(shown >= {limits.minimum_impressions}, 100 * FILL(clicked, 0) / shown)"
     assert alarm.properties["ComparisonOperator"] == "LessThanThreshold"
     assert alarm.properties["Threshold"] == limits.floor_percent
     assert alarm.properties["TreatMissingData"] == "notBreaching"
@@ -222,12 +226,12 @@ def test_the_dashboard_shows_every_part_of_the_books(assembly: Assembly) -> None
         assert f'"{metric}"' in body
 
 
-def test_alarms_cost_less_than_eight_dollars_a_month(prod: Assembly) -> None:
+def test_alarms_cost_less_than_ten_dollars_a_month(prod: Assembly) -> None:
     watched = sum(max(len(_stats(alarm)), 1) for alarm in alarms(prod).values())
     # A band counts as two more: https://aws.amazon.com/cloudwatch/pricing/
     watched += 2 * len(ALARMS_ON_BANDS)
     price = watched * PRICE_OF_AN_ALARMED_METRIC + len(composites(prod)) * PRICE_OF_A_COMPOSITE
-    assert 0 < price < 8
+    assert 0 < price < 10
 
 
 def _may_publish(assembly: Assembly, service: str, sid: str, topic: str) -> bool:

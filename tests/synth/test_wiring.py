@@ -2,11 +2,17 @@
 
 import dataclasses
 import importlib
+import json
 import re
 from pathlib import Path
 
+import msgspec
+
+from factories import NOW
 from infrastructure.constructs.code_version import code_version
 from infrastructure.constructs.layer_build import ROOT
+from personalization.exposures import MESSAGE, Exposure
+from personalization.names import Source
 from tests.synth.assembly import Assembly
 from tests.synth.test_workflow import on_sagemaker
 
@@ -35,6 +41,10 @@ OF_QUEUE_CONSUMER = {
     ("sqs:GetQueueUrl", "refresh queue"),
     ("sqs:ReceiveMessage", "refresh queue"),
 }
+READS_EXPERIMENTS = {
+    ("appconfig:GetLatestConfiguration", "experiments"),
+    ("appconfig:StartConfigurationSession", "experiments"),
+}
 ALLOWED = {
     "ingest_events": {
         ("kinesis:PutRecords", "stream"),
@@ -51,14 +61,39 @@ ALLOWED = {
         ("secretsmanager:GetSecretValue", "token secret"),
     },
     "archive_events": OF_EVERY_STREAM_CONSUMER | {("s3:PutObject", "lake/events/*")},
-    "get_recommendations": {
+    "archive_exposures": {
+        ("s3:PutObject", "lake/exposures/*"),
+        ("s3:PutObject", "lake/quarantine/exposures/*"),
+        ("sqs:GetQueueAttributes", "failed deliveries"),
+        ("sqs:GetQueueUrl", "failed deliveries"),
+        ("sqs:SendMessage", "failed deliveries"),
+    },
+    "get_recommendations": READS_EXPERIMENTS
+    | {
         ("dynamodb:BatchGetItem", "table"),
         ("sqs:SendMessage", "refresh queue"),
         ("secretsmanager:GetSecretValue", "user key secret"),
         ("secretsmanager:GetSecretValue", "token secret"),
     },
     "get_trending": {("dynamodb:BatchGetItem", "table")},
+    "get_experiment": READS_EXPERIMENTS | {("dynamodb:BatchGetItem", "table")},
+    "analyze_experiments": READS_EXPERIMENTS
+    | {
+        ("s3:ListBucket", "lake"),
+        ("s3:GetObject", "lake/events/*"),
+        ("s3:GetObject", "lake/exposures/*"),
+        ("s3:GetObject", "lake/experiments/*"),
+        ("s3:PutObject", "lake/experiments/*"),
+        ("dynamodb:BatchGetItem", "table"),
+        ("dynamodb:PutItem", "table"),
+        ("dynamodb:UpdateItem", "table"),
+        ("secretsmanager:GetSecretValue", "token secret"),
+        ("sqs:GetQueueAttributes", "failed analyses"),
+        ("sqs:GetQueueUrl", "failed analyses"),
+        ("sqs:SendMessage", "failed analyses"),
+    },
     "refresh_recommendations": OF_QUEUE_CONSUMER
+    | READS_EXPERIMENTS
     | {
         ("dynamodb:BatchGetItem", "table"),
         ("dynamodb:PutItem", "table"),
@@ -73,7 +108,9 @@ ALLOWED = {
         ("sqs:GetQueueUrl", "rollback failures"),
         ("sqs:SendMessage", "rollback failures"),
     },
-    "run_training_step": {
+    "validate_experiments": set(),
+    "run_training_step": READS_EXPERIMENTS
+    | {
         ("s3:ListBucket", "lake"),
         ("s3:GetObject", "lake/events/*"),
         ("s3:ListBucket", "models"),
@@ -83,7 +120,7 @@ ALLOWED = {
         ("dynamodb:PutItem", "table"),
     },
 }
-ON_SAGEMAKER = {
+ON_SAGEMAKER = READS_EXPERIMENTS | {
     ("s3:ListBucket", "models"),
     ("s3:GetObject", "models/*"),
     ("s3:PutObject", "models/runs/*"),
@@ -91,6 +128,7 @@ ON_SAGEMAKER = {
 }
 """What is left to `run_training_step` where the large steps are jobs."""
 LAYERS = {
+    "analyze_experiments": {"personalization", "base", "ranking"},
     "refresh_recommendations": {"personalization", "base", "ranking"},
     "run_training_step": {"personalization", "base", "ranking"},
 }
@@ -132,14 +170,15 @@ def test_a_function_may_do_what_its_ports_need_and_no_more(assembly: Assembly) -
         assert function.allowed == expected, name
 
 
-def test_listing_the_lake_is_allowed_for_events_only(assembly: Assembly) -> None:
+def test_listing_the_lake_is_allowed_for_what_is_read_of_it_only(assembly: Assembly) -> None:
     conditions = [
         statement["Condition"]
         for policy in assembly.of_type("AWS::IAM::Policy")
         for statement in policy.properties["PolicyDocument"]["Statement"]
         if statement["Action"] == "s3:ListBucket" and "Lake" in str(statement["Resource"])
     ]
-    assert conditions == [{"StringLike": {"s3:prefix": "events/*"}}]
+    prefixes = {condition["StringLike"]["s3:prefix"] for condition in conditions}
+    assert prefixes == {"events/*", "exposures/*", "experiments/*"}
 
 
 def test_models_are_trained_by_code_that_is_named(assembly: Assembly) -> None:
@@ -167,10 +206,40 @@ def test_every_asynchronous_source_has_a_failure_destination(assembly: Assembly)
     assert (
         "deadLetterTargetArn" in assembly.one("AWS::SQS::Queue", "RefreshQueue8").properties["RedrivePolicy"]
     )
-    (schedule,) = assembly.of_type("AWS::Scheduler::Schedule")
-    assert schedule.properties["Target"]["DeadLetterConfig"]["Arn"]
+    schedules = assembly.of_type("AWS::Scheduler::Schedule")
+    assert len(schedules) == 2
+    for schedule in schedules:
+        assert schedule.properties["Target"]["DeadLetterConfig"]["Arn"]
     for kind in ("AWS::SNS::Subscription", "AWS::S3::BucketNotification"):
         assert not assembly.of_type(kind)
+
+
+def test_exposures_go_from_the_log_of_the_read_path_to_their_archiver(assembly: Assembly) -> None:
+    """By a subscription that may call the function, of whose failures a queue is told."""
+    subscription = assembly.one("AWS::Logs::SubscriptionFilter").properties
+    assert "GetRecommendationsLogs" in str(subscription["LogGroupName"])
+    assert "ArchiveExposures" in str(subscription["DestinationArn"])
+    (permission,) = [
+        row.properties
+        for row in assembly.of_type("AWS::Lambda::Permission")
+        if row.properties["Principal"] == "logs.amazonaws.com"
+    ]
+    assert "ArchiveExposures" in str(permission["FunctionName"])
+    assert "GetRecommendationsLogs" in str(permission["SourceArn"])
+    (config,) = [
+        row.properties
+        for row in assembly.of_type("AWS::Lambda::EventInvokeConfig")
+        if "ArchiveExposures" in str(row.properties["FunctionName"])
+    ]
+    assert "ExposureArchiveFailed" in str(config["DestinationConfig"]["OnFailure"]["Destination"])
+    assert config["MaximumRetryAttempts"] == 2
+
+
+def test_the_filter_of_the_subscription_lets_the_line_of_an_answer_through(assembly: Assembly) -> None:
+    pattern = assembly.one("AWS::Logs::SubscriptionFilter").properties["FilterPattern"]
+    exposure = Exposure(request_id="r", at=NOW, user_key="u", surface="home", list_id="l", source=Source.LIST)
+    line = json.dumps({"message": MESSAGE, "exposure": msgspec.to_builtins(exposure)})
+    assert all(term.strip('"') in line for term in pattern.split())
 
 
 def test_an_alarm_rolls_back_only_where_the_environment_says_so(assembly: Assembly) -> None:
@@ -184,7 +253,11 @@ def test_an_alarm_rolls_back_only_where_the_environment_says_so(assembly: Assemb
         (target,) = rule.properties["Targets"]
         assert "AutomaticRollbackFailed" in str(target["DeadLetterConfig"]["Arn"])
         assert assembly.lambdas["roll_back_model"].variables["ROLLBACK_HOURS"] == str(hours)
-        (failures,) = assembly.of_type("AWS::Lambda::EventInvokeConfig")
+        (failures,) = [
+            row
+            for row in assembly.of_type("AWS::Lambda::EventInvokeConfig")
+            if "RollBackModel" in str(row.properties["FunctionName"])
+        ]
         destination = failures.properties["DestinationConfig"]["OnFailure"]["Destination"]
         assert "AutomaticRollbackFailed" in str(destination)
 
@@ -192,7 +265,7 @@ def test_an_alarm_rolls_back_only_where_the_environment_says_so(assembly: Assemb
 def test_an_asset_holds_its_own_function_and_nothing_of_its_neighbours(local: Assembly) -> None:
     for name, function in local.lambdas.items():
         asset = local.asset_of(function)
-        packages = {"training"} if name == "run_training_step" else set()
+        packages = {"training"} if name in ("run_training_step", "analyze_experiments") else set()
         assert {path.name for path in asset.iterdir()} == {"functions"} | packages
         assert {path.name for path in (asset / "functions").iterdir()} == {"__init__.py", name}
         assert not list(asset.rglob("__pycache__"))

@@ -12,7 +12,7 @@ from personalization.errors import InvalidInput
 from personalization.ingestion import Receipt, ingest_events, ingest_items
 
 
-def ingest(body: object, stream: MemoryEventStream | None = None) -> Receipt:
+def ingest(body: object, stream: MemoryEventStream | None = None, *, sent_by_bot: bool = False) -> Receipt:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     return ingest_events(
         raw,
@@ -20,6 +20,7 @@ def ingest(body: object, stream: MemoryEventStream | None = None) -> Receipt:
         user_key=lambda user_id: f"key-{user_id}",
         is_bot=lambda agent: "bot" in agent,
         received_at=NOW,
+        sent_by_bot=sent_by_bot,
     )
 
 
@@ -54,6 +55,12 @@ def test_a_crawler_is_told_by_the_user_agent_of_its_events() -> None:
     agents = ["somebot/1.0", "Mozilla/5.0", None]
     ingest([client_event(context={"user_agent": agent} if agent else {}) for agent in agents], stream)
     assert [event.bot for event in stream.events] == [True, False, False]
+
+
+def test_what_a_crawler_sends_itself_is_a_crawlers() -> None:
+    stream = MemoryEventStream()
+    ingest([client_event(), client_event(event_id="e-2")], stream, sent_by_bot=True)
+    assert [event.bot for event in stream.events] == [True, True]
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,8 @@ WRITERS = [
     path.read_text()
     for folder in ("functions", "layers/personalization/python")
     for path in (ROOT / folder).rglob("*.py")
-] + re.findall(
-    r"MetricFilter\(.*?\n    \)",
-    (ROOT / "infrastructure/constructs/serving_alarms.py").read_text(),
-    re.DOTALL,
-)
-"""Code that runs, and filters that make a metric of log lines."""
+    if path.name != "metric_catalogue.py"
+]
 
 
 @pytest.mark.parametrize("metric", Metric, ids=lambda metric: metric.name)

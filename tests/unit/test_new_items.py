@@ -8,7 +8,7 @@ import pytest
 from scipy import sparse
 
 from factories import NOW, event
-from personalization.adapters.memory import MemoryTable, StoredState
+from personalization.adapters.memory import FixedDefinitions, MemoryTable, StoredState
 from personalization.events import Item
 from personalization.experiments import Definitions
 from personalization.features import FEATURES
@@ -79,7 +79,9 @@ def by_night(model: Model) -> list[dict[str, str | None]]:
 def after_an_act(model: Model) -> list[dict[str, str | None]]:
     table = MemoryTable(active=ActiveModel("v1", None, 0))
     table.states = {user: StoredState(encode(profile())) for user in USERS}
-    refresher = Refresher(table, table, lambda _: model, Definitions(), lambda: NOW, lambda: "id")
+    refresher = Refresher(
+        table, table, lambda _: model, FixedDefinitions(Definitions()), lambda: NOW, lambda: "id"
+    )
     for user in USERS:
         assert refresher.refresh(RefreshRequest(user, ("home",))) == 1
     return [

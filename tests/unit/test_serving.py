@@ -8,11 +8,12 @@ import msgspec
 import pytest
 
 from factories import NOW, event, listed
+from infrastructure.definitions import read_definitions
 from personalization import keys
 from personalization.adapters.dynamodb import MAX_BATCH_GET
-from personalization.adapters.memory import MemoryRefreshQueue, MemoryTable, StoredState
+from personalization.adapters.memory import FixedDefinitions, MemoryRefreshQueue, MemoryTable, StoredState
 from personalization.events import Context
-from personalization.experiments import packaged_definitions
+from personalization.experiments import Visitor
 from personalization.keys import Key
 from personalization.lists import encode_list
 from personalization.names import Source
@@ -36,6 +37,10 @@ class CountingTable(MemoryTable):
         return super().read(keys_wanted)
 
 
+DEFINITIONS = read_definitions()
+BUILD = DEFINITIONS.treatment(Visitor("user-1"), "home", NOW).build
+
+
 @dataclass
 class Shop:
     """A published model, and a recommender in front of it."""
@@ -48,7 +53,7 @@ class Shop:
         self.recommender = Recommender(
             store=self.table,
             refreshes=self.queue,
-            definitions=packaged_definitions(),
+            definitions=FixedDefinitions(DEFINITIONS),
             token_secret=b"secret",
             clock=lambda: self.now,
             new_id=lambda: "new-list",
@@ -62,11 +67,8 @@ class Shop:
         return self
 
     def own_list(self, *items: str, revision: int = 0, version: str = "v1") -> None:
-        variant = packaged_definitions().treatment("user-1", "home").variant
-        key = keys.list_key(
-            "user-1", surface="home", ranker=variant.ranker, policy=variant.policy, version=version
-        )
-        own = listed(*items, version=version, ranker=variant.ranker, revision=revision)
+        key = keys.list_key("user-1", surface="home", version=version, build=BUILD)
+        own = listed(*items, version=version, ranker=BUILD.ranker, revision=revision)
         self.table.lists[key] = encode_list(own)
 
     def acts(self, *acts: tuple[str, str]) -> None:
@@ -96,7 +98,7 @@ def test_a_list_older_than_the_latest_act_is_served_and_a_refresh_queued() -> No
     shop.own_list("a", revision=0)
     shop.acts(("click", "x"))
     assert shop.ask().source is Source.STALE_LIST
-    assert shop.queue.requests == [(RefreshRequest("user-1", ("home",)), 0)]
+    assert shop.queue.requests == [(RefreshRequest("user-1", ("home",), (BUILD,)), 0)]
 
 
 def test_bought_disliked_excluded_and_unavailable_items_are_left_out() -> None:

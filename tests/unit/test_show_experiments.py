@@ -1,112 +1,101 @@
-"""The dashboard's widget: what it asks, and HTML that runs nothing."""
+"""The command that shows experiments: on a terminal, in a pipe, as a page."""
 
-from collections.abc import Iterator
-from html.parser import HTMLParser
-from typing import Any
+import io
+from datetime import timedelta
+from pathlib import Path
 
 import boto3
 import pytest
 from moto import mock_aws
-from msgspec import structs
+from rich.console import Console
 
 from contracts.conftest import TABLE, create_table
-from functions.show_experiments.dependencies import reports
-from functions.show_experiments.handler import handler
-from functions.show_experiments.widget import MAX_EXPERIMENTS, experiments_of, widget
-from personalization import keys
-from personalization.experiment_results import encode_results
-from personalization.results_page import STYLE
-from unit.test_results_page import results
+from experiment_lake import EXPERIMENT, SECRET, ExperimentLake
+from factories import NOW
+from personalization.adapters.dynamodb import DynamoExperimentStore
+from personalization.adapters.memory import MemoryTable
+from training.experimentation.design import Arm, ExperimentDesign
+from training.experimentation.folder import FolderLake
+from training.experimentation.run import run
+from training.experimentation.show import main
+from training.experimentation.study import Study
 
-HOSTILE = '<script>alert("x")</script><img src=x onerror=alert(1)>'
-RUNS_OR_LOADS = {"script", "img", "iframe", "object", "embed", "link", "form", "cwdb-action", "use", "image"}
-
-
-class Tags(HTMLParser):
-    """Collects what HTML is made of."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: set[str] = set()
-        self.attributes: set[str] = set()
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
-        self.attributes |= {name for name, _ in attrs}
-
-
-def asked(*names: str, theme: str = "light") -> dict[str, Any]:
-    return {
-        "experiments": list(names),
-        "widgetContext": {"theme": theme, "params": {"experiments": list(names)}},
-    }
+START = NOW - timedelta(days=2)
+STUDY = Study(
+    design=ExperimentDesign(name=EXPERIMENT, surface="home", arms=(Arm("control", 0.5), Arm("new", 0.5))),
+    starts_at=START,
+)
 
 
 @pytest.fixture
-def table(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def lake(tmp_path: Path) -> Path:
+    """A lake's folder with results of three days."""
+    folder, table = FolderLake(tmp_path), MemoryTable()
+    shop = ExperimentLake(folder)
+    for user in range(60):
+        shop.visit(f"user-{user}", "new" if user % 2 else "control", START, clicks=1 + user % 3)
+    shop.flush()
+    for day in range(3):
+        run([STUDY], objects=folder, table=table, secret=SECRET, now=NOW + timedelta(days=day))
+    return tmp_path
+
+
+def shown(*argv: str) -> tuple[int, str]:
+    out = io.StringIO()
+    return main(argv, console=Console(file=out)), out.getvalue()
+
+
+def test_an_experiment_is_shown_with_verdict_tables_split_plan_and_a_line_a_look(lake: Path) -> None:
+    code, text = shown("--lake", str(lake), EXPERIMENT)
+    assert code == 0
+    assert text.startswith(f"{EXPERIMENT}: ")
+    for words in ("What users saw and did", "Against the control", "Split of users", "Plan: "):
+        assert words in text
+    assert [line.split()[0] for line in text.splitlines()[-4:-1]] == [
+        "2026-01-15",
+        "2026-01-16",
+        "2026-01-17",
+    ]
+
+
+def test_without_a_name_all_are_listed_with_their_verdict(lake: Path) -> None:
+    code, text = shown("--lake", str(lake))
+    assert code == 0
+    assert EXPERIMENT in text
+    assert "2026-01-17" in text
+
+
+def test_a_page_holds_the_same(lake: Path, tmp_path: Path) -> None:
+    code, _ = shown("--lake", str(lake), EXPERIMENT, "--html", str(tmp_path / "page.html"))
+    assert code == 0
+    assert b"<svg" in (tmp_path / "page.html").read_bytes()
+
+
+def test_a_name_without_results_is_told_with_those_that_have_some(lake: Path) -> None:
+    assert shown("--lake", str(lake), "other") == (
+        1,
+        f"other has no results; those with results: {EXPERIMENT}\n",
+    )
+
+
+def test_a_folder_without_results_says_there_are_none(tmp_path: Path) -> None:
+    code, text = shown("--lake", str(tmp_path), "other")
+    assert (code, text) == (1, "other has no results; those with results: none\n")
+
+
+def test_results_that_cannot_be_read_are_told(lake: Path) -> None:
+    (lake / f"experiments/results/date=2026-01-17/{EXPERIMENT}.json").write_text("{}")
+    code, text = shown("--lake", str(lake), EXPERIMENT)
+    assert code == 1
+    assert "experiment" in text
+
+
+def test_a_deployments_table_is_shown(lake: Path) -> None:
     with mock_aws():
-        client = boto3.client("dynamodb", region_name="us-east-1")
+        client = boto3.client("dynamodb")
         create_table(client)
-        monkeypatch.setenv("TABLE_NAME", TABLE)
-        reports.cache_clear()
-        yield client
-    reports.cache_clear()
-
-
-def store(table: Any, name: str, body: bytes) -> None:
-    key = keys.experiment_key(name)
-    table.put_item(TableName=TABLE, Item={"pk": {"S": key.pk}, "sk": {"S": key.sk}, "data": {"B": body}})
-
-
-def test_it_describes_itself_in_markdown_without_a_table() -> None:
-    answer = handler({"describe": True}, None)
-    assert isinstance(answer, dict)
-    assert "experiments" in answer["markdown"]
-
-
-def test_results_are_drawn_and_an_experiment_without_any_says_so(table: Any) -> None:
-    stored = results()
-    store(table, stored.experiment, encode_results(stored))
-    answer = handler(asked(stored.experiment, "new-one"), None)
-    assert isinstance(answer, str)
-    assert stored.verdict in answer
-    assert "<svg" in answer
-    assert answer.index(stored.experiment) < answer.index("new-one")
-    assert "Nothing was analyzed yet" in answer
-
-
-def test_unreadable_results_count_as_none(table: Any) -> None:
-    store(table, "broken", b"not results")
-    assert "Nothing was analyzed yet" in handler(asked("broken"), None)
-
-
-def test_a_hostile_name_is_shown_and_not_run() -> None:
-    found = structs.replace(results(), experiment=HOSTILE, verdict=HOSTILE, surface=HOSTILE)
-    for shown in (widget([HOSTILE], {HOSTILE: found}, dark=False), widget([HOSTILE], {}, dark=False)):
-        read = Tags(shown)
-        assert not read.tags & RUNS_OR_LOADS
-        assert not {name for name in read.attributes if name.startswith("on") or name in ("src", "href")}
-        assert "&lt;script&gt;" in shown
-
-
-def test_the_theme_is_the_dashboards_not_the_systems() -> None:
-    assert "prefers-color-scheme" in STYLE
-    dark, light = widget([], {}, dark=True), widget([], {}, dark=False)
-    assert "prefers-color-scheme" not in dark + light
-    assert "@media all" in dark
-    assert "@media not all" in light
-
-
-@pytest.mark.parametrize(
-    "event",
-    [{}, {"experiments": None}, {"experiments": "all"}, {"experiments": [1, {}]}, {"widgetContext": None}],
-)
-def test_whatever_else_is_asked_is_nothing(event: dict[str, Any]) -> None:
-    assert experiments_of(event) == []
-    assert "names no experiments" in widget([], {}, dark=False)
-
-
-def test_parameters_count_wherever_they_come_and_are_bounded() -> None:
-    assert experiments_of({"widgetContext": {"params": {"experiments": ["a", "a", "b"]}}}) == ["a", "b"]
-    assert len(experiments_of({"experiments": [str(number) for number in range(500)]})) == MAX_EXPERIMENTS
+        store = DynamoExperimentStore(client, TABLE)
+        run([STUDY], objects=FolderLake(lake), table=store, secret=SECRET, now=NOW)
+        code, text = shown("--table", TABLE, EXPERIMENT)
+    assert code == 0
+    assert "Split of users" in text

@@ -12,9 +12,11 @@ from scipy import sparse
 
 from factories import NOW, event
 from personalization import keys
-from personalization.adapters.memory import MemoryRefreshQueue, MemoryTable, StoredState
+from personalization.adapters.memory import FixedDefinitions, MemoryRefreshQueue, MemoryTable, StoredState
+from personalization.builds import Build
+from personalization.definitions import parse_definitions
 from personalization.events import Event, Item
-from personalization.experiments import Definitions, Experiment, Variant, parse_definitions
+from personalization.experiments import Definitions, Experiment, Variant, Visitor
 from personalization.features import FEATURES
 from personalization.lists import STORED_ITEMS, ListItem, RecommendationList, decode_list, encode_list
 from personalization.model_tables import Tables
@@ -232,7 +234,7 @@ def definitions() -> Definitions:
         Variant(name="plain", weight=0.5),
         Variant(name="curious", weight=0.5, policy=EXPLORING),
     )
-    return Definitions((Experiment(name="policy", surface="home", variants=variants),))
+    return Definitions(experiments=(Experiment(name="policy", surface="home", variants=variants),))
 
 
 def test_batch_and_refresh_build_the_same_list_and_the_read_path_finds_it(
@@ -249,26 +251,29 @@ def test_batch_and_refresh_build_the_same_list_and_the_read_path_finds_it(
     )
     states = {user: StoredState(encode(profile())) for user in users}
     live.states = night.states = states
-    refresher = Refresher(live, live, lambda _: model, definitions, lambda: NOW, lambda: "new")
+    source = FixedDefinitions(definitions)
+    refresher = Refresher(live, live, lambda _: model, source, lambda: NOW, lambda: "new")
     for found in batch:
         night.write_list(found.key, found.recommendations, expires_at=0)
     variants = Counter()
     for user in users:
         assert refresher.refresh(RefreshRequest(user, ("home",))) == 1
-        variant = definitions.treatment(user, "home").variant
-        variants[variant.name] += 1
+        (assignment,) = definitions.treatment(Visitor(user), "home", NOW).assignments
+        variants[assignment.variant] += 1
         answers = [
             recommender(table, definitions).recommend(Query(user, "home", 20)) for table in (live, night)
         ]
         assert [answer.source for answer in answers] == [Source.LIST] * 2
         assert answers[0].items == answers[1].items
-        assert (answers[0].items[0].propensity < 1) is (variant.name == "curious")
+        assert (answers[0].items[0].propensity < 1) is (assignment.variant == "curious")
     assert min(variants.values()) > 5
     assert {found.recommendations.policy for found in batch} == {RELEVANCE, EXPLORING}
 
 
 def recommender(table: MemoryTable, definitions: Definitions) -> Recommender:
-    return Recommender(table, MemoryRefreshQueue(), definitions, b"secret", lambda: NOW, lambda: "id")
+    return Recommender(
+        table, MemoryRefreshQueue(), FixedDefinitions(definitions), b"secret", lambda: NOW, lambda: "id"
+    )
 
 
 def test_policies_that_say_the_same_are_the_same() -> None:
@@ -283,9 +288,9 @@ def test_a_variant_names_its_policy_in_the_definitions() -> None:
         b'{"name": "a", "weight": 0.5}, {"name": "b", "weight": 0.5, "policy": {"diversity": 0.25}}]}]}'
     )
     plain, varied = parse_definitions(text).experiments[0].variants
-    assert (plain.policy, varied.policy) == (RELEVANCE, Policy(diversity=0.25))
-    assert keys.list_key("u", surface="home", ranker=Ranker.LIGHTGBM, version="v", policy=plain.policy) != (
-        keys.list_key("u", surface="home", ranker=Ranker.LIGHTGBM, version="v", policy=varied.policy)
+    assert (plain.policy, varied.policy) == (None, Policy(diversity=0.25))
+    assert keys.list_key("u", surface="home", version="v") != keys.list_key(
+        "u", surface="home", version="v", build=Build(policy=Policy(diversity=0.25))
     )
 
 

@@ -283,7 +283,7 @@ def test_a_model_of_other_features_is_refused(root: Path, tmp_path: Path) -> Non
 
 
 def stored(version: str, *items: str, revision: int = 0) -> StoredList:
-    key = keys.list_key("ann", surface="home", ranker=Ranker.LIGHTGBM, version=version)
+    key = keys.list_key("ann", surface="home", version=version)
     return StoredList(key.pk, key.sk, listed(*items, version=version, revision=revision))
 
 

@@ -1,4 +1,4 @@
-"""What each user of an experiment saw and did since their first exposure: the table all statistics start from."""
+"""What each user of an experiment saw and did since first exposed: the table all statistics start from."""
 
 from dataclasses import dataclass
 

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from infrastructure.local import lifecycle
+from infrastructure.local.analysis import analyze_until
 from infrastructure.local.demo import tables
 from infrastructure.local.demo.books import Ledger
 from infrastructure.local.demo.client import ApiClient
@@ -26,7 +27,9 @@ from infrastructure.local.demo.training_run import TrainingError, TrainingRun, r
 from infrastructure.local.demo.visits import Visitors
 from infrastructure.local.errors import LocalAwsError
 from infrastructure.local.lifecycle import DEFAULT_PORT, LocalAws
+from personalization.adapters.dynamodb import DynamoExperimentStore
 from personalization.identity import user_key
+from training.experimentation.show import print_results
 
 VISITS: Final = 400
 BATCH: Final = 200
@@ -137,8 +140,18 @@ class Demo:
         _console.print(tables.change_table(changes, tried))
         _console.print(tables.quality_table(run.report, references))
         _console.print(tables.click_rate_table(ledger.click_rates()))
+        self._show_experiments()
         _console.print(tables.books_table(books, self._client.reasons))
         return books.balanced and len(changes) == tried
+
+    def _show_experiments(self) -> None:
+        """Have the experiments analyzed, and show what they have come to; a demo's few users tell little."""
+        with _console.status("analyzing the experiments"):
+            counted = analyze_until(self._aws, users=1)
+        store = DynamoExperimentStore(self._aws.client("dynamodb"), self._aws.output("TableName"))
+        for results in store.results(store.analyzed()) if counted else []:
+            _console.print()
+            print_results(results, _console)
 
     def _by_user(self, held_out: Mapping[str, str]) -> dict[str, str]:
         """Translate user keys into the user ids of the log: only who holds the secret can."""

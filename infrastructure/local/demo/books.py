@@ -65,11 +65,13 @@ class Ledger:
             time.sleep(_POLL_SECONDS)
 
     def click_rates(self) -> Iterator[tuple[str, str, str, int, int]]:
-        """Yield (surface, experiment, variant, impressions, clicks) of every series there is."""
+        """Yield (surface, experiment, variant, impressions, clicks) of every variant there is."""
         client = self.aws.client("cloudwatch")
         found = client.list_metrics(Namespace=NAMESPACE, MetricName=Metric.IMPRESSIONS)["Metrics"]
         for series in sorted(found, key=lambda row: str(row["Dimensions"])):
             named = {dimension["Name"]: dimension["Value"] for dimension in series["Dimensions"]}
+            if Dimension.VARIANT not in named:
+                continue
             counts = [
                 self._total(metric, series["Dimensions"]) for metric in (Metric.IMPRESSIONS, Metric.CLICKS)
             ]

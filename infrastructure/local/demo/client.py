@@ -52,6 +52,10 @@ class ApiClient:
         """Ask for what is trending."""
         return self._call("GET", "/v1/trending", fields={"limit": str(limit)})
 
+    def experiment(self, name: str) -> Json:
+        """Ask for the results of an experiment."""
+        return self._call("GET", f"/v1/experiments/{quote(name, safe='')}")
+
     def _send(self, method: str, path: str, rows: Sequence[Json]) -> None:
         answer = self._call(method, path, json=list(rows))
         with self._lock:

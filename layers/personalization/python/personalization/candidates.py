@@ -5,7 +5,7 @@ union is ranked: an item that one source offers has the scores of all. Cost for 
 times `NEIGHBOURS`, and for the factors in users times items, or times a search's depth in a large catalogue.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -115,7 +115,7 @@ def history_of(
     recipe = tables.recipe
     for user, profile in enumerate(profiles):
         place = 0
-        for item_id, (_, code, tenths) in _newest_first(profile):
+        for item_id, (_, code, tenths) in newest_first(profile):
             row = tables.index.get(item_id)
             if row is None:
                 continue
@@ -145,7 +145,8 @@ def history_of(
     )
 
 
-def _newest_first(profile: Profile) -> list[tuple[str, tuple[int, int, int]]]:
+def newest_first(profile: Profile) -> list[tuple[str, tuple[int, int, int]]]:
+    """Return the profile's recent acts, (item, (at, code, tenths)), the newest first."""
     return sorted(profile.recent.items(), key=lambda entry: (entry[1], entry[0]), reverse=True)
 
 
@@ -164,9 +165,9 @@ def _matrix(entries: Sequence[tuple[int, int, float]], shape: tuple[int, int]) -
     return sparse.csr_array((data, (np.array(users), np.array(rows))), shape=shape)
 
 
-def generate(history: History, tables: Tables) -> Candidates:
-    """Collect the candidates of every source for a block of users."""
-    offered = tables.recipe.offered
+def generate(history: History, tables: Tables, *, off: Collection[str] = ()) -> Candidates:
+    """Collect the candidates of every source, but for those that are off, for a block of users."""
+    offered = {name: 0 if name in off else count for name, count in tables.recipe.offered.items()}
     linked = {
         name: sparse.csr_array((history.last if name == "transition" else history.weights) @ matrix)
         for name, matrix in tables.similarities.items()

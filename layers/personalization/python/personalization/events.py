@@ -204,6 +204,7 @@ def accept(
     user_key: str,
     received_at: datetime,
     is_bot: Callable[[str], bool] = lambda _: False,
+    sent_by_bot: bool = False,
 ) -> Event:
     """Turn a client's event into the canonical one, or refuse it.
 
@@ -223,7 +224,7 @@ def accept(
         raise InvalidEvent("occurred_too_early", "occurred_at lies before 1990")
     occurred_at = event.occurred_at.astimezone(UTC)
     context = event.context
-    bot = context.user_agent is not None and is_bot(context.user_agent)
+    bot = sent_by_bot or (context.user_agent is not None and is_bot(context.user_agent))
     medium = None if context.referrer is None else medium_of(context.referrer)
     if context.user_agent is not None or context.referrer != medium:
         context = msgspec.structs.replace(context, user_agent=None, referrer=medium)

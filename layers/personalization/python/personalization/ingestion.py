@@ -85,19 +85,21 @@ def ingest_events(
     user_key: Callable[[str], str],
     is_bot: Callable[[str], bool],
     received_at: datetime,
+    sent_by_bot: bool = False,
 ) -> Receipt:
     """Validate a batch of client events and append the good ones to the stream.
 
-    Crawlers are told by the user agent in an event's context. The request's own says nothing: a backend
-    that reports its users' events calls from an HTTP library. Cost: linear in events, one keyed digest per
-    distinct user, one stream call per 500 events.
+    Crawlers are told by the user agent in an event's context, and by the request's own if it is a crawler's;
+    an HTTP library's says nothing, for a backend reports its users' events with one. Cost: linear in events,
+    one keyed digest per distinct user, one stream call per 500 events.
     """
     entries = split_batch(body, field="events")
     key_of = cache(user_key)
 
     def parse(raw: msgspec.Raw) -> Event:
         event: ClientEvent = decode_client_event(raw)
-        return accept(event, user_key=key_of(event.user_id), received_at=received_at, is_bot=is_bot)
+        key = key_of(event.user_id)
+        return accept(event, user_key=key, received_at=received_at, is_bot=is_bot, sent_by_bot=sent_by_bot)
 
     return _send(entries, parse, stream)
 

@@ -3,12 +3,13 @@
 | pk               | sk                               | holds                                      |
 | ---------------- | -------------------------------- | ------------------------------------------ |
 | USER#key         | PROFILE                          | profile, seen ids, mark, revision          |
-| USER#key         | LIST#surface#ranker#version      | the user's list; ranker.policy unless by relevance |
+| USER#key         | LIST#surface#build#version       | the user's list, by `Build.name`                   |
 | SEGMENT#name     | LIST#version                     | popular, trending, and per-segment lists   |
 | ITEM#id          | META                             | the catalogue item                         |
 | CATALOG          | UNAVAILABLE                      | set of ids of items that are not available |
 | MODEL            | ACTIVE                           | version in service, and the one before     |
 | EXPERIMENT#name  | RESULTS                          | the latest analysis of an experiment       |
+| EXPERIMENTS      | ANALYZED                         | set of names of those that have one        |
 """
 
 from datetime import datetime
@@ -16,8 +17,7 @@ from hashlib import blake2b
 from itertools import product
 from typing import Final, NamedTuple
 
-from personalization.names import Ranker
-from personalization.policies import RELEVANCE, Policy
+from personalization.builds import BY_RELEVANCE, Build
 from personalization.profiles import Facts, segment_of
 
 POPULAR: Final = "popular"
@@ -42,6 +42,7 @@ class Key(NamedTuple):
 
 ACTIVE_MODEL: Final = Key("MODEL", "ACTIVE")
 UNAVAILABLE_ITEMS: Final = Key("CATALOG", "UNAVAILABLE")
+ANALYZED_EXPERIMENTS: Final = Key("EXPERIMENTS", "ANALYZED")
 
 
 def profile_key(user_key: str) -> Key:
@@ -49,16 +50,17 @@ def profile_key(user_key: str) -> Key:
     return Key(f"USER#{user_key}", "PROFILE")
 
 
-def list_key(user_key: str, *, surface: str, ranker: Ranker, version: str, policy: Policy = RELEVANCE) -> Key:
-    """Key of a user's list: variants that would build it alike share it, others have their own.
+def list_key(user_key: str, *, surface: str, version: str, build: Build = BY_RELEVANCE) -> Key:
+    """Key of a user's list: treatments that build it alike share it, others have their own.
 
-    >>> list_key("u", surface="home", ranker=Ranker.LIGHTGBM, version="v1").sk
+    `version` is that of the model in service; a build that names a model has its lists under that one's.
+
+    >>> list_key("u", surface="home", version="v1").sk
     'LIST#home#lightgbm#v1'
-    >>> list_key("u", surface="home", ranker=Ranker.LIGHTGBM, version="v1", policy=Policy(diversity=0.25)).sk
-    'LIST#home#lightgbm.8a50ff4a#v1'
+    >>> list_key("u", surface="home", version="v1", build=Build(sources_off=("popular",), model="v0")).sk
+    'LIST#home#lightgbm.-439a7bb6#v0'
     """
-    recipe = f"{ranker}.{policy.digest}" if policy.digest else ranker
-    return Key(f"USER#{user_key}", f"LIST#{surface}#{recipe}#{version}")
+    return Key(f"USER#{user_key}", f"LIST#{surface}#{build.name}#{build.model or version}")
 
 
 def draw_seed(key: Key, revision: int) -> int:
@@ -102,9 +104,24 @@ def experiment_key(name: str) -> Key:
     return Key(f"EXPERIMENT#{name}", "RESULTS")
 
 
+def experiment_state(name: str) -> str:
+    """Object of what the analysis of an experiment keeps from run to run."""
+    return f"{EXPERIMENTS}state/{name}.zip"
+
+
+def experiment_results(day: datetime, name: str) -> str:
+    """Object of an experiment's results as they were at the end of a day."""
+    return f"{EXPERIMENTS}results/date={day:%Y-%m-%d}/{name}.json"
+
+
 def exposure_prefix(day: datetime) -> str:
     """Prefix of one day of the exposures in the lake."""
     return f"{EXPOSURES}date={day:%Y-%m-%d}/"
+
+
+def exposure_object(day: datetime, *, stream: str, first_id: str) -> str:
+    """Object of one delivery of the log; a repeated delivery overwrites its own object."""
+    return f"{exposure_prefix(day)}{stream}-{first_id}.jsonl.gz"
 
 
 def event_prefix(day: datetime) -> str:
@@ -125,6 +142,11 @@ def imported_object(day: datetime, *, digest: str) -> str:
 def quarantine_object(arrived_at: datetime, *, epoch: int, shard: str, sequence: str) -> str:
     """Object of one record that can't be processed."""
     return f"quarantine/date={arrived_at:%Y-%m-%d}/{epoch}-{shard}-{sequence}.json"
+
+
+def quarantined_line(logged_at: datetime, *, stream: str, line_id: str) -> str:
+    """Object of one line of the exposures' log that can't be read."""
+    return f"quarantine/exposures/date={logged_at:%Y-%m-%d}/{stream}-{line_id}.json"
 
 
 def run_prefix(run_id: str, channel: str) -> str:

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from personalization.errors import CorruptData
-from personalization.names import Ranker
+from personalization.names import DEFAULT_LABEL, TITLE, Ranker
 from personalization.policies import RELEVANCE, Policy
 from personalization.profiles import Profile, item_hash
 
@@ -51,6 +51,8 @@ class RecommendationList(Struct, frozen=True, kw_only=True):
         Seconds since 1970.
     policy
         How the items were arranged.
+    because
+        Title of the item that the user acted on last; None where it is not known.
     """
 
     list_id: str
@@ -60,6 +62,13 @@ class RecommendationList(Struct, frozen=True, kw_only=True):
     built_at: int
     items: Annotated[tuple[ListItem, ...], Meta(max_length=200)]
     policy: Policy = RELEVANCE
+    because: str | None = None
+
+    def label(self, template: str) -> str:
+        """Fill in a label; the default one stands for a label whose title is not known."""
+        if TITLE not in template:
+            return template
+        return template.replace(TITLE, self.because) if self.because else DEFAULT_LABEL
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -9,6 +9,9 @@ from typing import Final
 
 NAMESPACE: Final = "Attune"
 DEFAULT_SURFACE: Final = "home"
+DEFAULT_LABEL: Final = "Recommended for you"
+TITLE: Final = "{title}"
+"""Of the item that the user acted on last, in a label."""
 
 
 class Metric(StrEnum):
@@ -40,7 +43,8 @@ class Metric(StrEnum):
     CONVERSIONS = "Conversions"
     """Purchases of items shown from a recommendation, same dimensions (`update_profiles`)."""
     REVENUE = "Revenue"
-    """What those purchases brought in, in the shop's currency, no unit, same dimensions (`update_profiles`)."""
+    """What those purchases brought in, in the shop's currency, no unit, same dimensions
+    (`update_profiles`)."""
     DWELL = "Dwell"
     """Seconds spent on items shown from a recommendation, same dimensions (`update_profiles`)."""
     EXPERIMENT_LIFT = "ExperimentLift"
@@ -55,10 +59,15 @@ class Metric(StrEnum):
     SAMPLE_RATIO_P_VALUE = "SampleRatioPValue"
     """Sequential p-value of the share of users each variant got, no unit, by experiment
     (`analyze_experiments`)."""
+    EXPERIMENTS_UNREAD = "ExperimentsUnread"
+    """Calls for the definitions of experiments that brought nothing to use; the copy before stays in force
+    (`get_recommendations`, `refresh_recommendations`)."""
     RECOMMENDATIONS_SERVED = "RecommendationsServed"
     """Answers of `get_recommendations`, by source."""
-    REQUESTS_THROTTLED = "RequestsThrottled"
-    """Requests answered 429, which reach no function: counted from the API's access log."""
+    EXPOSURES_ARCHIVED = "ExposuresArchived"
+    """Exposures written to the lake; a repeated delivery counts again (`archive_exposures`)."""
+    EXPOSURES_QUARANTINED = "ExposuresQuarantined"
+    """Lines of the exposures' log that can't be read, kept with the reason (`archive_exposures`)."""
     LISTS_REFRESHED = "ListsRefreshed"
     """Lists rebuilt after an act (`refresh_recommendations`)."""
     REFRESH_LAG = "RefreshLag"

@@ -5,9 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from personalization.builds import Build
 from personalization.events import Event, Item
+from personalization.experiment_results import ExperimentResults
+from personalization.experiments import Definitions
 from personalization.keys import Key
-from personalization.ledger import Mark, SeenIds
+from personalization.ledger import CreditedItems, Mark, SeenIds
 from personalization.lists import RecommendationList
 from personalization.profiles import Profile
 
@@ -30,6 +33,7 @@ class UserState:
 
     profile: Profile = field(default_factory=Profile)
     seen: SeenIds = field(default_factory=SeenIds)
+    credited: CreditedItems = field(default_factory=CreditedItems)
     mark: Mark = field(default_factory=Mark)
     import_mark: Mark = field(default_factory=Mark)
     refresh_due_at: float = 0.0
@@ -86,10 +90,17 @@ class StreamRecord:
 
 @dataclass(frozen=True, slots=True)
 class RefreshRequest:
-    """Ask for a user's lists to be rebuilt; no surfaces means the ones they saw lately."""
+    """Ask for a user's lists to be rebuilt; no surfaces means the ones they saw lately.
+
+    Attributes
+    ----------
+    builds
+        What a request missed, beside what the user's experiments ask for.
+    """
 
     user_key: str
     surfaces: tuple[str, ...] = ()
+    builds: tuple[Build, ...] = ()
 
 
 class EventStream(Protocol):
@@ -160,6 +171,14 @@ class ListStore(Protocol):
         ...
 
 
+class DefinitionSource(Protocol):
+    """Definitions of experiments."""
+
+    def current(self) -> Definitions | None:
+        """Return those in force as far as is known; None while none could be read. Never waits long."""
+        ...
+
+
 class RefreshQueue(Protocol):
     """Requests to rebuild lists."""
 
@@ -173,6 +192,22 @@ class Quarantine(Protocol):
 
     def put(self, record: StreamRecord, *, epoch: int, reason: str) -> bool:
         """Keep a record's bytes with the reason; return False if it is kept already."""
+        ...
+
+
+class ExperimentStore(Protocol):
+    """The latest results of each experiment."""
+
+    def results(self, names: Sequence[str]) -> list[ExperimentResults]:
+        """Read results in the order of the names; experiments that have none are left out."""
+        ...
+
+    def analyzed(self) -> list[str]:
+        """Name the experiments that have results, in order."""
+        ...
+
+    def write_results(self, results: ExperimentResults) -> bool:
+        """Write results, unless the stored ones are of a later time; return whether they were written."""
         ...
 
 

@@ -7,7 +7,7 @@ later records wait, because a mark that overtakes a failed record would lose it.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -51,7 +51,7 @@ class Projection:
     outcomes
         Records by outcome; each counts once however often the batch is retried.
     attributions
-        Impressions and clicks that came back with a valid receipt.
+        What came back with a valid receipt, added up by series.
     failed
         Sequence numbers to be retried, one for each partition key that is stuck.
     newest
@@ -59,7 +59,7 @@ class Projection:
     """
 
     outcomes: Counter[str] = field(default_factory=Counter)
-    attributions: Counter[Attribution] = field(default_factory=Counter)
+    attributions: dict[Attribution, float] = field(default_factory=dict)
     failed: list[str] = field(default_factory=list)
     newest: datetime | None = None
 
@@ -71,7 +71,7 @@ class _Fold:
     state: UserState
     handled: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
-    attributions: Counter[Attribution] = field(default_factory=Counter)
+    attributions: dict[Attribution, float] = field(default_factory=dict)
     newest: datetime | None = None
     delay_seconds: int | None = None
 
@@ -188,7 +188,7 @@ class Projector:
             fold.outcomes[_BOOK[outcome]] += 1
             if outcome is Outcome.APPLIED:
                 deliberate |= event.event_type in DELIBERATE
-                fold.attributions.update(attribute(event, self.token_secret, state.seen))
+                _add(fold.attributions, attribute(event, self.token_secret, state.credited))
         if deliberate:
             fold.delay_seconds = self._claim_refresh(state)
         return fold
@@ -230,6 +230,11 @@ class Projector:
 def _count(user_key: str, fold: _Fold, result: Projection) -> dict[RefreshRequest, int]:
     """Add what one user's write did; return the refresh it asks for."""
     result.outcomes.update(fold.outcomes)
-    result.attributions.update(fold.attributions)
+    _add(result.attributions, fold.attributions)
     result.newest = max(filter(None, (result.newest, fold.newest)), default=None)
     return {} if fold.delay_seconds is None else {RefreshRequest(user_key): fold.delay_seconds}
+
+
+def _add(totals: dict[Attribution, float], more: Mapping[Attribution, float]) -> None:
+    for series, value in more.items():
+        totals[series] = totals.get(series, 0.0) + value

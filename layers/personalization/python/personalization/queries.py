@@ -1,10 +1,11 @@
-"""The request's parameters, checked: `surface`, `limit`, `exclude`, `country`, `device`, `referrer`."""
+"""The request's parameters, checked: what is asked for, by whom, and in which variants."""
 
 import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
 from personalization.errors import InvalidInput
+from personalization.experiments import Assignment
 from personalization.lists import DEFAULT_LIMIT, MAX_LIMIT
 from personalization.names import DEFAULT_SURFACE
 from personalization.profiles import Facts
@@ -13,14 +14,25 @@ from personalization.serving import Query
 MAX_ID: Final = 128
 MAX_EXCLUDED: Final = 200
 _SURFACE: Final = re.compile(r"[a-z0-9_-]{1,32}")
+_SESSION: Final = re.compile(rf"[!-~]{{1,{MAX_ID}}}")
 _COUNTRY: Final = re.compile(r"[A-Za-z]{2}")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def parse_query(
-    user_id: str, values: Mapping[str, str], *, user_key: Callable[[str], str], viewer_country: str | None
+    user_id: str,
+    values: Mapping[str, str],
+    *,
+    user_key: Callable[[str], str],
+    viewer_country: str | None,
+    may_force: bool = False,
 ) -> Query:
     """Check the parameters of a request for recommendations.
+
+    Parameters
+    ----------
+    may_force
+        Whether the caller may choose variants, as `variant=experiment:variant`; else they are passed over.
 
     Raises
     ------
@@ -44,7 +56,21 @@ def parse_query(
         limit=parse_limit(values),
         exclude=excluded,
         facts=Facts.of(country, values.get("device", "")[:64], values.get("referrer")),
+        session_id=_session_id(values),
+        forced=_forced(values) if may_force else (),
     )
+
+
+def _session_id(values: Mapping[str, str]) -> str | None:
+    session_id = values.get("session_id")
+    if session_id is not None and not _SESSION.fullmatch(session_id):
+        raise InvalidInput("invalid_parameter", f"session_id has 1 to {MAX_ID} visible ASCII characters")
+    return session_id
+
+
+def _forced(values: Mapping[str, str]) -> tuple[Assignment, ...]:
+    chosen = [part.partition(":") for part in values.get("variant", "").split(",") if part]
+    return tuple(Assignment(experiment, variant) for experiment, _, variant in chosen)
 
 
 def parse_limit(values: Mapping[str, str]) -> int:

@@ -1,6 +1,6 @@
 """Ranking: a loaded model turns profiles into lists, a night's users and one who just acted alike."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import batched
@@ -12,7 +12,15 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from personalization.candidates import SOURCES, Candidates, History, generate, history_of
+from personalization.candidates import (
+    SOURCES,
+    Candidates,
+    History,
+    generate,
+    history_of,
+    is_positive,
+    newest_first,
+)
 from personalization.errors import ModelError
 from personalization.events import Item
 from personalization.features import FEATURES, features
@@ -119,6 +127,7 @@ class Model:
         limit: int,
         policy: Policy = RELEVANCE,
         seeds: Sequence[int] = (),
+        sources_off: Collection[str] = (),
         repeat: bool = False,
         owned: sparse.csr_array | None = None,
     ) -> list[tuple[ListItem, ...]]:
@@ -133,6 +142,8 @@ class Model:
             Re-ranks what the ranker ordered; the default one leaves it as it is.
         seeds
             One a profile, for what the policy draws; without them all users draw alike.
+        sources_off
+            Sources that offer nothing; what they know of the others' candidates counts in the ranking still.
         owned
             (profiles, items), non-zero for what was bought or rated, from a caller who knows more than the
             profiles' newest; see `history_of`.
@@ -141,12 +152,20 @@ class Model:
         for block in batched(profiles, BLOCK_USERS, strict=False):
             known = None if owned is None else owned[len(lists) : len(lists) + len(block)]
             history = history_of(block, self.tables, repeat=repeat, owned=known)
-            candidates = generate(history, self.tables)
+            candidates = generate(history, self.tables, off=sources_off)
             scores = self._scores(candidates, block, history, ranker=ranker, now=now)
             drawn = seeds[len(lists) : len(lists) + len(block)]
             slates = self._slates(candidates, scores, block, policy, drawn, now=now, limit=limit)
             lists += [self._items(candidates, scores, slate) for slate in slates]
         return lists
+
+    def because(self, profile: Profile) -> str | None:
+        """Return the title of the item the user acted on last, of those the model knows; None without one."""
+        for item_id, (_, code, tenths) in newest_first(profile):
+            row = self.tables.index.get(item_id)
+            if row is not None and is_positive(code, tenths):
+                return self.tables.items[row].title
+        return None
 
     def _scores(
         self,

@@ -4,18 +4,22 @@ Coalesced by revision: a request whose lists are as new as the profile, because 
 user came first, costs reads only.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
+from msgspec.structs import replace
+
 from personalization import keys
-from personalization.experiments import Definitions, Variant
+from personalization.builds import Build
+from personalization.errors import ModelError, Unavailable
+from personalization.experiments import Definitions, Visitor
 from personalization.keys import Key
 from personalization.lists import STORED_ITEMS, ListItem, RecommendationList
 from personalization.names import DEFAULT_SURFACE, Ranker
 from personalization.policies import Policy
-from personalization.ports import ListStore, ProfileStore, RefreshRequest
+from personalization.ports import DefinitionSource, ListStore, ProfileStore, RefreshRequest
 from personalization.profiles import Profile, at_seconds
 
 LIST_LIFETIME: Final = timedelta(days=14)
@@ -38,8 +42,13 @@ class ListBuilder(Protocol):
         limit: int,
         policy: Policy,
         seeds: Sequence[int],
+        sources_off: Collection[str],
     ) -> list[tuple[ListItem, ...]]:
         """Rank items for each profile, best first; nothing they bought or rated."""
+        ...
+
+    def because(self, profile: Profile) -> str | None:
+        """Return the title of the item the user acted on last, of those the model knows."""
         ...
 
 
@@ -50,13 +59,14 @@ class Refresher:
     Parameters
     ----------
     model
-        Gives the loaded model of a version; loading a new one may take seconds.
+        Gives the loaded model of a version, `ModelError` for one that is not published; loading a new one may
+        take seconds.
     """
 
     profiles: ProfileStore
     lists: ListStore
     model: Callable[[str], ListBuilder]
-    definitions: Definitions
+    definitions: DefinitionSource
     clock: Callable[[], datetime]
     new_id: Callable[[], str]
 
@@ -64,21 +74,29 @@ class Refresher:
         """Rebuild what is out of date; return how many lists were written.
 
         Cost: two reads, one ranking and one write a list. Without a published model nothing happens.
+
+        Raises
+        ------
+        Unavailable
+            No definitions of experiments could be read yet.
         """
+        definitions = self.definitions.current()
+        if definitions is None:
+            raise Unavailable("no definitions of experiments could be read yet")
         active = self.lists.read([keys.ACTIVE_MODEL]).active
         if active is None:
             return 0
         profile = self.profiles.load([request.user_key])[request.user_key].profile
-        wanted = dict(self._wanted(request, profile, active.version))
+        wanted = dict(self._wanted(request, profile, definitions, active.version))
         stored = self.lists.read(list(wanted)).lists
         written = 0
-        for key, variant in wanted.items():
+        for key, build in wanted.items():
             known = stored.get(key)
             if known is None or known.revision != profile.revision:
                 fresh = build_list(
-                    self.model(active.version),
+                    self.model(build.model or active.version),
                     profile,
-                    variant,
+                    build,
                     now=self.clock(),
                     list_id=self.new_id(),
                     seed=keys.draw_seed(key, profile.revision),
@@ -89,18 +107,23 @@ class Refresher:
         return written
 
     def _wanted(
-        self, request: RefreshRequest, profile: Profile, version: str
-    ) -> Iterator[tuple[Key, Variant]]:
+        self, request: RefreshRequest, profile: Profile, definitions: Definitions, version: str
+    ) -> Iterator[tuple[Key, Build]]:
+        visitor = Visitor(request.user_key, facts=profile.facts)
         for surface in surfaces_of(profile, request.surfaces):
-            variant = self.definitions.treatment(request.user_key, surface).variant
-            key = keys.list_key(
-                request.user_key,
-                surface=surface,
-                ranker=variant.ranker,
-                policy=variant.policy,
-                version=version,
-            )
-            yield key, variant
+            asked = definitions.builds(visitor, surface, self.clock(), any_session=True)
+            for build in map(self._as_published, (*asked, *request.builds)):
+                key = keys.list_key(request.user_key, surface=surface, version=version, build=build)
+                yield key, build
+
+    def _as_published(self, build: Build) -> Build:
+        """Return the build, with the model in service if the one it names is not published."""
+        if build.model is not None:
+            try:
+                self.model(build.model)
+            except ModelError:
+                return replace(build, model=None)
+        return build
 
 
 def surfaces_of(profile: Profile, asked: Sequence[str] = ()) -> tuple[str, ...]:
@@ -109,13 +132,14 @@ def surfaces_of(profile: Profile, asked: Sequence[str] = ()) -> tuple[str, ...]:
 
 
 def build_list(
-    model: ListBuilder, profile: Profile, variant: Variant, *, now: datetime, list_id: str, seed: int
+    model: ListBuilder, profile: Profile, build: Build, *, now: datetime, list_id: str, seed: int
 ) -> RecommendationList:
     """Rank one user's list as it is stored."""
     (items,) = model.recommend(
         [profile],
-        ranker=variant.ranker,
-        policy=variant.policy,
+        ranker=build.ranker,
+        policy=build.policy,
+        sources_off=build.sources_off,
         seeds=[seed],
         now=now,
         limit=STORED_ITEMS,
@@ -123,9 +147,10 @@ def build_list(
     return RecommendationList(
         list_id=list_id,
         model_version=model.version,
-        ranker=variant.ranker,
-        policy=variant.policy,
+        ranker=build.ranker,
+        policy=build.policy,
         revision=profile.revision,
         built_at=at_seconds(now),
         items=items,
+        because=model.because(profile),
     )

@@ -32,17 +32,17 @@ STYLE: Final = """
 .attune .verdict { border-left: .3rem solid var(--a); padding-left: .75rem }
 .attune .verdict.bad { border-color: #c92a2a } .attune .scroll { overflow-x: auto }
 .attune table { border-collapse: collapse } .attune caption { text-align: left; color: var(--soft) }
-.attune th, .attune td { padding: .3rem .7rem; border-bottom: 1px solid var(--line); text-align: right }
+.attune th, .attune td { padding: .3rem .6rem; border-bottom: 1px solid var(--line); text-align: right }
 .attune th, .attune td { white-space: nowrap; font-variant-numeric: tabular-nums }
 .attune th:first-child { text-align: left }
 .attune svg { display: block; width: 100%; max-width: 44rem; height: auto }
-.attune svg text { fill: var(--ink) } .attune svg .grid { stroke: var(--line) }
+.attune svg text { fill: var(--ink) }
 .attune .v0 { color: var(--a) } .attune .v1 { color: var(--b) } .attune .v2 { color: var(--c) }
 """
 _PAGE_STYLE: Final = """
 :root { color-scheme: light dark; background: #fff }
 @media (prefers-color-scheme: dark) { :root { background: #17171b } }
-body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
+body { max-width: 72rem; margin: 2rem auto; padding: 0 1rem }
 section + section { margin-top: 3rem }
 """
 _COLOURS: Final = ("v0", "v1", "v2")
@@ -87,11 +87,12 @@ def variant_sheet(results: ExperimentResults) -> Sheet:
 
 def comparison_sheet(results: ExperimentResults) -> Sheet:
     """Every metric of every variant against the control: goals, then guardrails, then the rest."""
-    head = ("variant: metric", "control", "variant", "lift", "95%, over all looks", "p, over all looks")
+    head = ("variant: metric", "says", "control", "variant", "lift", "95%, over all looks")
     order = {role: place for place, role in enumerate(Role)}
     rows = tuple(
         (
             f"{variant.name}: {one.metric}",
+            _standing(one),
             _figure(one.control),
             _figure(one.value),
             _lift(one.lift),
@@ -99,12 +100,11 @@ def comparison_sheet(results: ExperimentResults) -> Sheet:
             _p_value(one.always_valid_p_value),
             _interval(one.interval, "{:+.1%}"),
             _p_value(one.p_value if one.adjusted_p_value is None else one.adjusted_p_value),
-            _standing(one),
         )
         for variant in results.variants
         for one in sorted(variant.comparisons, key=lambda one: order[one.role])
     )
-    return Sheet("Against the control", (*head, "95%, this look", "p, adjusted", "says"), rows)
+    return Sheet("Against the control", (*head, "p, over all looks", "95%, this look", "p, adjusted"), rows)
 
 
 def sample_ratio_line(results: ExperimentResults) -> str:
@@ -234,7 +234,8 @@ def text_chart(results: ExperimentResults, *, width: int = 41) -> list[str]:
         lines.append(
             f"{look.at:%Y-%m-%d}  {look.variant:<{name_width}}  {''.join(cells)}  {_lift(look.lift):>8}"
         )
-    ends = f"{low:+.1%}".ljust(width - len(f"{high:+.1%}")) + f"{high:+.1%}"
+    left, right = (_lift(end) if end else "0%" for end in (low, high))
+    ends = left.ljust(width - len(right)) + right
     return [*lines, " " * (14 + name_width) + ends]
 
 
@@ -274,10 +275,10 @@ class _Plane(NamedTuple):
 
     def axes(self) -> str:
         heights = "".join(
-            f'<line class="grid" x1="{_LEFT}" x2="{_RIGHT}" y1="{self.y(value)}" y2="{self.y(value)}" '
+            f'<line x1="{_LEFT}" x2="{_RIGHT}" y1="{self.y(value)}" y2="{self.y(value)}" '
             f'stroke="currentColor" stroke-opacity="{opacity}"/>'
-            f'<text x="{_LEFT - 6}" y="{self.y(value) + 4}" text-anchor="end">{value:+.1%}</text>'
-            for value, opacity in self._marks()
+            f'<text x="{_LEFT - 6}" y="{self.y(value) + 4}" text-anchor="end">{name}</text>'
+            for value, opacity, name in self._marks()
         )
         ends = ((_LEFT, "start", self.first), (_RIGHT, "end", self.last))
         dates = "".join(
@@ -286,10 +287,10 @@ class _Plane(NamedTuple):
         )
         return heights + dates
 
-    def _marks(self) -> list[tuple[float, float]]:
-        """Return where lines go, 0 stronger than the ends, none on top of it."""
+    def _marks(self) -> list[tuple[float, float, str]]:
+        """Return where lines go, how strong, and their names: 0 and the ends, none on top of it."""
         ends = [value for value in (self.low, self.high) if abs(self.y(value) - self.y(0.0)) > 14]
-        return [(0.0, 0.9), *((value, 0.25) for value in ends)]
+        return [(0.0, 0.9, "0%"), *((value, 0.25, _lift(value)) for value in ends)]
 
     def series(self, looks: Sequence[Look], place: int) -> str:
         colour, dash = _COLOURS[place % len(_COLOURS)], _DASHES[place % len(_DASHES)]
@@ -329,10 +330,12 @@ def _table(sheet: Sheet) -> str:
 
 def _standing(one: Comparison) -> str:
     """What a comparison says by the interval over all looks; a guardrail by its margin."""
-    if one.role is Role.GUARDRAIL:
-        margin = "" if one.margin is None else f" (margin {one.margin:.1%})"
-        return f"guardrail {'HARMED' if one.harmed else 'not harmed'}{margin}"
     low, high = one.always_valid or (0.0, 0.0)
+    if one.role is Role.GUARDRAIL:
+        margin = one.margin or 0.0
+        safe = one.always_valid is not None and low > -margin
+        says = "HARMED" if one.harmed else "safe" if safe else "not decided"
+        return f"guardrail {says} (margin {margin:.1%})"
     says = "better" if low > 0 else "worse" if high < 0 else "not decided"
     return f"goal: {says}" if one.role is Role.GOAL else says
 

@@ -4,29 +4,34 @@ What changes rarely (the model in service, shared lists, unavailable items) ride
 call when the copy kept here is older than `CACHE_SECONDS`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+import msgspec
+from msgspec.structs import replace
+
 from personalization import keys
-from personalization.errors import Unavailable
-from personalization.experiments import Assignment, Definitions, Variant
+from personalization.builds import Build
+from personalization.errors import InvalidInput, Unavailable
+from personalization.experiments import NO_EXPERIMENTS, Assignment, Definitions, Treatment, Visitor
 from personalization.keys import Key
 from personalization.lists import ListItem, RecommendationList, choose
 from personalization.names import Source
 from personalization.ports import (
     ActiveModel,
+    DefinitionSource,
     ListStore,
     RefreshQueue,
     RefreshRequest,
     Snapshot,
 )
-from personalization.profiles import NO_FACTS, Facts
+from personalization.profiles import NO_FACTS, Facts, Profile
 from personalization.tokens import issue
 
 CACHE_SECONDS: Final = 10.0
-MAX_CACHED_SEGMENTS: Final = 80
+MAX_CACHED_SEGMENTS: Final = 60
 LABELS: Final = {
     Source.SEGMENT: "Popular right now",
     Source.TRENDING: "Trending now",
@@ -38,18 +43,32 @@ LABELS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A request for recommendations, checked."""
+    """A request for recommendations, checked.
+
+    Attributes
+    ----------
+    forced
+        Variants to show whatever the user is in.
+    """
 
     user_key: str
     surface: str
     limit: int
     exclude: frozenset[str] = frozenset()
     facts: Facts = NO_FACTS
+    session_id: str | None = None
+    forced: tuple[Assignment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Recommendations:
-    """The answer: items in order, where they came from, and what they count for."""
+    """The answer: items in order, where they came from, and what they count for.
+
+    Attributes
+    ----------
+    experiments_known
+        False while no definitions could be read: everybody gets the defaults, and counts for nothing.
+    """
 
     recommendation_id: str
     label: str
@@ -57,6 +76,9 @@ class Recommendations:
     source: Source
     model_version: str | None
     assignments: tuple[Assignment, ...]
+    list_id: str
+    issued_at: datetime
+    experiments_known: bool = True
 
 
 @dataclass
@@ -113,16 +135,39 @@ def shared_list(
     return choose(found.items, limit=limit, unavailable=shared.unavailable), found.model_version
 
 
+@dataclass(frozen=True, slots=True)
+class _LookedUp:
+    """What a request needs to know of its user.
+
+    Attributes
+    ----------
+    own
+        The user's list that the treatment asks for.
+    """
+
+    treatment: Treatment
+    profile: Profile | None
+    facts: Facts
+    own: RecommendationList | None
+
+
 @dataclass
 class Recommender:
-    """Answers requests for recommendations."""
+    """Answers requests for recommendations.
+
+    Parameters
+    ----------
+    defaults
+        What is shown while no definitions can be read.
+    """
 
     store: ListStore
     refreshes: RefreshQueue
-    definitions: Definitions
+    definitions: DefinitionSource
     token_secret: bytes
     clock: Callable[[], datetime]
     new_id: Callable[[], str]
+    defaults: Definitions = NO_EXPERIMENTS
     shared: SharedLists = field(default_factory=SharedLists)
 
     def recommend(self, query: Query) -> Recommendations:
@@ -132,15 +177,14 @@ class Recommender:
         model in service yet. Queues a refresh when the list is missing or out of date.
         """
         now = self.clock()
-        treatment = self.definitions.treatment(query.user_key, query.surface)
-        snapshot, own_key = self._read(query, treatment.variant, now.timestamp())
-        own = snapshot.lists.get(own_key) if own_key else None
-        profile = snapshot.profile
+        definitions = self.definitions.current()
+        looked_up = self._look_up(query, definitions or self.defaults, now)
+        own, treatment, profile = looked_up.own, looked_up.treatment, looked_up.profile
         revision = profile.revision if profile else 0
-        fresh = own is not None and own.revision == revision
+        fresh = own is not None and _is_fresh(own, treatment.build, revision)
         if self.shared.active and revision and not fresh:
-            self._ask_for_refresh(query)
-        found, source = self._pick(query, snapshot, own, fresh)
+            self._ask_for_refresh(query, treatment.build)
+        found, source = self._pick(looked_up.facts, own, fresh)
         items = choose(
             found.items if found else (),
             limit=query.limit,
@@ -149,9 +193,10 @@ class Recommender:
             exclude=query.exclude,
         )
         version = found.model_version if found else None
+        list_id = found.list_id if found else self.new_id()
         token = issue(
             self.token_secret,
-            list_id=found.list_id if found else self.new_id(),
+            list_id=list_id,
             user_key=query.user_key,
             surface=query.surface,
             assignments=treatment.assignments,
@@ -159,36 +204,59 @@ class Recommender:
             item_ids=[item.item_id for item in items],
             issued_at=now,
         )
-        label = LABELS.get(source, treatment.variant.label)
-        return Recommendations(token, label, items, source, version, treatment.assignments)
+        label = LABELS[source] if found is None or own is None else own.label(treatment.label)
+        return Recommendations(
+            token,
+            label,
+            items,
+            source,
+            version,
+            treatment.assignments,
+            list_id,
+            now,
+            experiments_known=definitions is not None,
+        )
 
-    def _read(self, query: Query, variant: Variant, now: float) -> tuple[Snapshot, Key | None]:
+    def _look_up(self, query: Query, definitions: Definitions, now: datetime) -> _LookedUp:
+        """Read the profile, and every list that the treatment may ask for once the profile is known."""
+        _check_forced(query, definitions)
+        visitor = Visitor(query.user_key, query.session_id, query.facts)
+        builds = definitions.builds(visitor, query.surface, now, any_facts=True, forced=query.forced)
+        snapshot = self._read(query, builds, now.timestamp())
+        known = snapshot.profile.facts if snapshot.profile else NO_FACTS
+        facts = Facts(*(asked or before for asked, before in zip(query.facts, known, strict=True)))
+        visitor = Visitor(query.user_key, query.session_id, facts)
+        treatment = definitions.treatment(visitor, query.surface, now, forced=query.forced)
+        found = map(snapshot.lists.get, self._own_keys(query, treatment.build))
+        return _LookedUp(treatment, snapshot.profile, facts, next(filter(None, found), None))
+
+    def _read(self, query: Query, builds: Sequence[Build], now: float) -> Snapshot:
         segments = [keys.POPULAR, keys.TRENDING, *keys.segment_names(query.facts)]
         if self.shared.active is None:
             wanted = self.shared.wanted([], now)
             self.shared.take(self.store.read(wanted) if wanted else Snapshot(), wanted, now)
         wanted = self.shared.wanted(segments, now)
-        own_key = None
-        if self.shared.active:
-            own_key = keys.list_key(
-                query.user_key,
-                surface=query.surface,
-                ranker=variant.ranker,
-                policy=variant.policy,
-                version=self.shared.active.version,
-            )
-        personal = [keys.profile_key(query.user_key), *([own_key] if own_key else [])]
-        snapshot = self.store.read([*personal, *wanted])
+        own = dict.fromkeys(key for build in builds for key in self._own_keys(query, build))
+        snapshot = self.store.read([keys.profile_key(query.user_key), *own, *wanted])
         self.shared.take(snapshot, wanted, now)
-        return snapshot, own_key
+        return snapshot
+
+    def _own_keys(self, query: Query, build: Build) -> list[Key]:
+        """Where the list may be, best first: the model in service stands in for one that is not there."""
+        if self.shared.active is None:
+            return []
+        version = self.shared.active.version
+        builds = [build, replace(build, model=None)] if build.model else [build]
+        return [
+            keys.list_key(query.user_key, surface=query.surface, version=version, build=build)
+            for build in builds
+        ]
 
     def _pick(
-        self, query: Query, snapshot: Snapshot, own: RecommendationList | None, fresh: bool
+        self, facts: Facts, own: RecommendationList | None, fresh: bool
     ) -> tuple[RecommendationList | None, Source]:
         if own is not None:
             return own, Source.LIST if fresh else Source.STALE_LIST
-        known = snapshot.profile.facts if snapshot.profile else NO_FACTS
-        facts = Facts(*(asked or before for asked, before in zip(query.facts, known, strict=True)))
         rungs = (
             *((name, Source.SEGMENT) for name in keys.segment_names(facts)),
             (keys.TRENDING, Source.TRENDING),
@@ -200,9 +268,20 @@ class Recommender:
                 return found, source
         return None, Source.NONE
 
-    def _ask_for_refresh(self, query: Query) -> None:
+    def _ask_for_refresh(self, query: Query, build: Build) -> None:
         """Queue a refresh; when the queue is out of reach the answer matters more."""
         try:
-            self.refreshes.send({RefreshRequest(query.user_key, (query.surface,)): 0})
+            self.refreshes.send({RefreshRequest(query.user_key, (query.surface,), (build,)): 0})
         except Unavailable:
             return
+
+
+def _is_fresh(own: RecommendationList, build: Build, revision: int) -> bool:
+    return own.revision == revision and build.model in (None, own.model_version)
+
+
+def _check_forced(query: Query, definitions: Definitions) -> None:
+    for experiment, variant in map(msgspec.structs.astuple, query.forced):
+        known = definitions.experiment(experiment)
+        if known is None or variant not in {other.name for other in known.variants}:
+            raise InvalidInput("invalid_parameter", f"variant: there is no {experiment}:{variant}")

@@ -16,10 +16,9 @@ from botocore.exceptions import ClientError
 from personalization import keys
 from personalization.adapters.faults import UNREACHABLE
 from personalization.errors import Conflict, CorruptData, InvalidInput, Unavailable
-from personalization.events import Item
-from personalization.experiment_results import ExperimentResults, decode_results
+from personalization.experiment_results import ExperimentResults, decode_results, encode_results
 from personalization.keys import Key
-from personalization.ledger import Mark, SeenIds
+from personalization.ledger import CreditedItems, Mark, SeenIds
 from personalization.lists import RecommendationList, decode_list, encode_list
 from personalization.ports import ActiveModel, ItemChange, Snapshot, UserState
 from personalization.profile_encoding import decode, encode
@@ -107,6 +106,7 @@ class DynamoProfileStore(_Table):
             **_primary(keys.profile_key(user_key)),
             "data": {"B": encode(state.profile)},
             "seen": {"B": bytes(state.seen)},
+            "credited": {"B": bytes(state.credited)},
             "mark": {"S": str(state.mark)},
             "import_mark": {"S": str(state.import_mark)},
             "refresh_due_at": {"N": f"{state.refresh_due_at:.3f}"},
@@ -128,6 +128,8 @@ class DynamoProfileStore(_Table):
 def _state(record: Record) -> UserState:
     state = UserState(
         seen=SeenIds(record["seen"]["B"]),
+        # Absent from records written before items were credited one by one.
+        credited=CreditedItems(record.get("credited", {}).get("B", b"")),
         mark=Mark.parse(record["mark"]["S"]),
         import_mark=Mark.parse(record["import_mark"]["S"]),
         refresh_due_at=float(record["refresh_due_at"]["N"]),
@@ -220,6 +222,48 @@ def _active_model(record: Record) -> ActiveModel:
     )
 
 
+class DynamoExperimentStore(_Table):
+    """Results of experiments, one record each, and one set of their names."""
+
+    def results(self, names: Sequence[str]) -> list[ExperimentResults]:
+        """Read results. Cost: one call for 100 experiments."""
+        wanted = [keys.experiment_key(name) for name in dict.fromkeys(names)]
+        found = self._get(wanted, consistent=True)
+        return [decode_results(found[key]["data"]["B"]) for key in wanted if key in found]
+
+    def analyzed(self) -> list[str]:
+        """Name the experiments that have results. Cost: one call."""
+        record = self._get([keys.ANALYZED_EXPERIMENTS], consistent=False).get(keys.ANALYZED_EXPERIMENTS, {})
+        return sorted(record.get("names", {}).get("SS", ()))
+
+    def write_results(self, results: ExperimentResults) -> bool:
+        """Write results unless the stored ones are of a later time. Cost: two writes."""
+        as_of = {"N": f"{results.as_of.timestamp():.6f}"}
+        with _translated():
+            self._client.update_item(
+                TableName=self._table_name,
+                Key=_primary(keys.ANALYZED_EXPERIMENTS),
+                UpdateExpression="ADD #names :name",
+                ExpressionAttributeNames={"#names": "names"},
+                ExpressionAttributeValues={":name": {"SS": [results.experiment]}},
+            )
+        try:
+            with _translated():
+                self._client.put_item(
+                    TableName=self._table_name,
+                    Item={
+                        **_primary(keys.experiment_key(results.experiment)),
+                        "data": {"B": encode_results(results)},
+                        "as_of": as_of,
+                    },
+                    ConditionExpression="attribute_not_exists(pk) OR as_of <= :as_of",
+                    ExpressionAttributeValues={":as_of": as_of},
+                )
+        except Conflict:
+            return False
+        return True
+
+
 class DynamoCatalog(_Table):
     """Catalogue items, one record each, and one set of the ids that are not available.
 
@@ -283,22 +327,3 @@ def _was(stored: Mapping[Key, Record], change: ItemChange) -> bool:
     """Whether the item was available; one that is not known yet is in no set, as if it was."""
     record = stored.get(keys.item_key(change.item.item_id))
     return bool(record["available"]["BOOL"]) if record else True
-
-
-class DynamoReports(_Table):
-    """What people read, rather than the serving path: results of experiments, and items by id."""
-
-    def results(self, experiments: Iterable[str]) -> dict[str, ExperimentResults]:
-        """Read the latest results by experiment; one without any, or with unreadable ones, is left out."""
-        wanted = {keys.experiment_key(name): name for name in experiments}
-        found: dict[str, ExperimentResults] = {}
-        for key, record in self._get(wanted, consistent=False).items():
-            with suppress(CorruptData):
-                found[wanted[key]] = decode_results(record["data"]["B"])
-        return found
-
-    def items(self, item_ids: Iterable[str]) -> dict[str, Item]:
-        """Read items of the catalogue by id; unknown ones are left out."""
-        wanted = {keys.item_key(item_id): item_id for item_id in item_ids}
-        found = self._get(wanted, consistent=False)
-        return {wanted[key]: msgspec.json.decode(row["data"]["B"], type=Item) for key, row in found.items()}

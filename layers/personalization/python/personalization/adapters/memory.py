@@ -8,8 +8,10 @@ from typing import NamedTuple
 from personalization import keys
 from personalization.errors import Conflict, CorruptData
 from personalization.events import Event
+from personalization.experiment_results import ExperimentResults, decode_results, encode_results
+from personalization.experiments import Definitions
 from personalization.keys import Key
-from personalization.ledger import Mark, SeenIds
+from personalization.ledger import CreditedItems, Mark, SeenIds
 from personalization.lists import RecommendationList, decode_list, encode_list
 from personalization.ports import ActiveModel, ItemChange, RefreshRequest, Snapshot, StreamRecord, UserState
 from personalization.profile_encoding import decode, encode
@@ -37,6 +39,7 @@ class StoredState(NamedTuple):
     import_mark: Mark = Mark()
     refresh_due_at: float = 0.0
     version: str = "v"
+    credited: bytes = b""
 
 
 @dataclass
@@ -48,6 +51,7 @@ class MemoryTable:
     items: dict[str, ItemChange] = field(default_factory=dict)
     unavailable: set[str] = field(default_factory=set)
     active: ActiveModel | None = None
+    experiments: dict[str, bytes] = field(default_factory=dict)
 
     def load(self, user_keys: Iterable[str]) -> dict[str, UserState]:
         """Read states; empty ones for unknown users."""
@@ -59,6 +63,7 @@ class MemoryTable:
         stored = self.states[user_key]
         state = UserState(
             seen=SeenIds(stored.seen),
+            credited=CreditedItems(stored.credited),
             mark=stored.mark,
             import_mark=stored.import_mark,
             refresh_due_at=stored.refresh_due_at,
@@ -82,6 +87,7 @@ class MemoryTable:
             state.import_mark,
             state.refresh_due_at,
             version,
+            bytes(state.credited),
         )
         state.version = version
 
@@ -124,6 +130,33 @@ class MemoryTable:
             self.items[item_id] = change
             (self.unavailable.discard if change.item.available else self.unavailable.add)(item_id)
         return applied
+
+    def results(self, names: Sequence[str]) -> list[ExperimentResults]:
+        """Read results."""
+        return [decode_results(self.experiments[name]) for name in names if name in self.experiments]
+
+    def analyzed(self) -> list[str]:
+        """Name the experiments that have results."""
+        return sorted(self.experiments)
+
+    def write_results(self, results: ExperimentResults) -> bool:
+        """Write results unless the stored ones are of a later time."""
+        stored = self.results([results.experiment])
+        if stored and stored[0].as_of > results.as_of:
+            return False
+        self.experiments[results.experiment] = encode_results(results)
+        return True
+
+
+@dataclass
+class FixedDefinitions:
+    """Definitions that are there from the start, or never."""
+
+    definitions: Definitions | None
+
+    def current(self) -> Definitions | None:
+        """Return them."""
+        return self.definitions
 
 
 @dataclass

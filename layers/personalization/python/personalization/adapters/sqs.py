@@ -37,9 +37,7 @@ class SqsRefreshQueue:
             entries: list[SendMessageBatchRequestEntryTypeDef] = [
                 {
                     "Id": str(index),
-                    "MessageBody": msgspec.json.encode(
-                        {"user_key": request.user_key, "surfaces": request.surfaces}
-                    ).decode(),
+                    "MessageBody": msgspec.json.encode(request).decode(),
                     "DelaySeconds": delay_seconds,
                 }
                 for index, (request, delay_seconds) in enumerate(chunk)

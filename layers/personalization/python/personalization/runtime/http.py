@@ -93,6 +93,11 @@ def header(event: Event, name: str) -> str | None:
     return str(value) if value else None
 
 
+def is_app(event: Event) -> bool:
+    """Whether a browser or an app calls, with a token of its user, and not a backend of the account."""
+    return "jwt" in (event.get("requestContext", {}).get("authorizer") or {})
+
+
 def path_value(event: Event, name: str) -> str:
     """Return a path parameter, percent-decoded."""
     return unquote(str((event.get("pathParameters") or {}).get(name, "")))

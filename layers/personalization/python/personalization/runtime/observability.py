@@ -20,13 +20,26 @@ def count(metric: Metric, value: float = 1) -> None:
     metrics.add_metric(name=metric, unit=MetricUnit.Count, value=value)
 
 
-def count_by(metric: Metric, dimensions: Mapping[Dimension, str], value: float = 1) -> None:
-    """Write a count under its own dimensions and the service: each combination is a priced series."""
+def count_by(
+    metric: Metric,
+    dimensions: Mapping[Dimension, str],
+    value: float = 1,
+    *,
+    unit: MetricUnit = MetricUnit.Count,
+) -> None:
+    """Add to a total under its own dimensions and the service: each combination is a priced series."""
     (first, first_value), *rest = dimensions.items()
-    with single_metric(name=metric, unit=MetricUnit.Count, value=value) as series:
+    with single_metric(name=metric, unit=unit, value=value) as series:
         series.add_dimension(first, first_value)
         for name, dimension_value in rest:
             series.add_dimension(name, dimension_value)
+
+
+def count_unread(reason: str) -> None:
+    """Log and count, from any thread, that no definitions of experiments came."""
+    logger.warning("experiments unread", reason=reason)
+    with single_metric(name=Metric.EXPERIMENTS_UNREAD, unit=MetricUnit.Count, value=1):
+        pass
 
 
 def milliseconds(metric: Metric, value: float) -> None:
@@ -37,3 +50,8 @@ def milliseconds(metric: Metric, value: float) -> None:
 def seconds(metric: Metric, value: float) -> None:
     """Add an age of something that this function looked at."""
     metrics.add_metric(name=metric, unit=MetricUnit.Seconds, value=value)
+
+
+def number(metric: Metric, value: float) -> None:
+    """Add a value of this function that has no unit."""
+    metrics.add_metric(name=metric, unit=MetricUnit.NoUnit, value=value)

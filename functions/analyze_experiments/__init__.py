@@ -1,0 +1,1 @@
+"""EventBridge Scheduler, or somebody who wants to know now -> the results of every experiment."""

@@ -1,0 +1,1 @@
+"""Exposures: log -> lake."""

@@ -1,0 +1,37 @@
+"""Wiring of `get_experiment`, once per container."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, partial
+
+from functions.get_experiment.settings import Settings
+from personalization.adapters.appconfig import Address, AppConfigSession
+from personalization.adapters.clients import impatient
+from personalization.adapters.dynamodb import DynamoExperimentStore
+from personalization.experiments import NO_EXPERIMENTS
+from personalization.ports import ExperimentStore
+from personalization.runtime.settings import load_settings
+
+
+@dataclass(frozen=True)
+class Dependencies:
+    """What the handler calls."""
+
+    store: ExperimentStore
+    begin_session: Callable[[], AppConfigSession]
+
+    def is_defined(self, name: str) -> bool:
+        """Whether there is an experiment of this name; a session that was used tells of changes only."""
+        definitions = self.begin_session().poll() or NO_EXPERIMENTS
+        return definitions.experiment(name) is not None
+
+
+@cache
+def dependencies() -> Dependencies:
+    """Build the clients."""
+    settings = load_settings(Settings)
+    address = Address.parse(settings.experiments_address)
+    return Dependencies(
+        DynamoExperimentStore(impatient("dynamodb"), settings.table_name),
+        partial(AppConfigSession, impatient("appconfigdata"), address),
+    )

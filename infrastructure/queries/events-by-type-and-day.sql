@@ -1,0 +1,10 @@
+-- How many events arrived, by type and day, of how many users, and how many a crawler sent.
+-- with: records
+SELECT
+  day, event_type,
+  count(*) AS events,
+  count(DISTINCT user_key) AS users,
+  count_if(bot) AS from_bots
+FROM records
+GROUP BY day, event_type
+ORDER BY day, event_type
