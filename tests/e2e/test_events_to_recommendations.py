@@ -1,5 +1,6 @@
 """Follows events to recommendations on the deployed platform: a small shop, trained and served for real."""
 
+import gzip
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,7 +23,9 @@ from infrastructure.local.demo.visits import SLATE, Visitors
 from infrastructure.local.lifecycle import LocalAws
 from personalization import keys
 from personalization.adapters.dynamodb import DynamoListStore
+from personalization.exposures import read_exposures
 from personalization.ports import ActiveModel
+from personalization.tokens import tail
 
 USERS, ITEMS, DAYS = 300, 150, 20
 VISITORS = 24
@@ -110,6 +113,28 @@ def test_an_experiment_is_analyzed_from_what_its_users_were_shown_and_did(shop: 
     assert found["crossed_over"] == 0
     assert found["decision"] in ("keep_running", "ship")
     assert sum(variant["impressions"] for variant in found["variants"]) == clicks(found) * SLATE
+
+
+def test_every_answer_leaves_one_exposure_in_the_lake(shop: TrainedShop) -> None:
+    answers = [shop.client.recommendations(next(shop.users)) for _ in range(5)]
+    s3, bucket = shop.aws.client("s3"), shop.aws.output("LakeBucketName")
+
+    def exposures() -> Counter[str]:
+        found = s3.list_objects_v2(Bucket=bucket, Prefix=keys.EXPOSURES).get("Contents", [])
+        bodies = [s3.get_object(Bucket=bucket, Key=row["Key"])["Body"].read() for row in found]
+        lines = (line for body in bodies for line in gzip.decompress(body).splitlines())
+        return Counter(exposure.receipt for exposure in read_exposures(lines))
+
+    given = {tail(answer["recommendation_id"]) for answer in answers}
+    found = eventually(exposures, lambda found: found.keys() >= given)
+    assert {found[receipt] for receipt in given} == {1}
+
+
+def test_the_lake_has_its_tables_for_analysts(shop: TrainedShop) -> None:
+    glue = shop.aws.client("glue")
+    tables = glue.get_tables(DatabaseName=shop.aws.output("AnalyticsDatabase"))["TableList"]
+    assert {table["Name"] for table in tables} == {"events", "exposures", "experiment_results"}
+    assert all(table["Parameters"]["projection.enabled"] == "true" for table in tables)
 
 
 def test_a_click_changes_the_list_of_a_known_user(shop: TrainedShop) -> None:

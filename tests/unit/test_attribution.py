@@ -114,7 +114,7 @@ def test_repeats_are_known_while_fewer_than_the_window_came_between() -> None:
     known, forgotten = CreditedItems(), CreditedItems()
     assert by_variant(*clicks[:CREDITS], clicks[0], credited=known) == {Metric.CLICKS: CREDITS}
     assert by_variant(*clicks, clicks[0], credited=forgotten) == {Metric.CLICKS: CREDITS + 2}
-    assert len(bytes(forgotten)) == 4 * CREDITS
+    assert len(bytes(forgotten)) == 3 * CREDITS
 
 
 @pytest.mark.parametrize(

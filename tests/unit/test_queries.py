@@ -16,6 +16,7 @@ from scipy import stats
 
 from duck_lake import DuckLake
 from infrastructure.queries import FOLDER, Question, questions
+from infrastructure.queries.__main__ import main
 from personalization import keys
 from personalization.archiving import LakeLine, pack
 from personalization.attribution import Credit, outcomes
@@ -119,9 +120,11 @@ class Month:
                     value = self.random.choice([None, 9.99, 120.0])
                     self.send("purchase", user, bought, value=value, **common)
 
-    def send(self, kind: str, user: str, at: datetime, **fields: Any) -> None:
-        """An event as it arrives: now and then late, twice by its client, or written twice."""
-        received = at + timedelta(seconds=self.random.choice([0, 1, 40]))
+    def send(
+        self, kind: str, user: str, at: datetime, *, late: timedelta = timedelta(0), **fields: Any
+    ) -> None:
+        """An event as it arrives: now and then late, or twice by its client."""
+        received = at + timedelta(seconds=self.random.choice([1, 2, 40])) + late
         received += timedelta(days=9) if self.random.random() < 0.01 else timedelta(0)
         event = Event(
             event_id=f"event-{len(self.records)}",
@@ -141,13 +144,19 @@ class Month:
         """Crawlers, thieves, forgers, items, and people's own events that name no answer."""
         visits = [row for _, _, row in self.records if row.event_type is EventType.IMPRESSION]
         for row in self.random.sample(visits, 40):
-            common = {"item_id": row.item_ids[0], "value": 50.0}
-            self.send("purchase", "thief", row.occurred_at, recommendation_id=row.recommendation_id, **common)
-            self.send("purchase", row.user_key, row.occurred_at, recommendation_id="A" * 200, **common)
-            self.send("purchase", row.user_key, row.occurred_at, **common)
-            self.send("click", "crawler", row.occurred_at, item_id="sku-1", bot=True)
-            bot = msgspec.structs.replace(row, event_id=f"bot-{row.event_id}", bot=True)
-            self.records.append((f"{len(self.records):09d}", row.received_at, bot))
+            at, user, receipt = row.occurred_at, row.user_key, row.recommendation_id
+            item = {"item_id": self.random.choice(row.item_ids or ())}
+            common = {**item, "recommendation_id": receipt}
+            for kind in ("click", "purchase"):
+                self.send(kind, "thief", at, value=50.0, **common)
+                self.send(kind, user, at, value=50.0, recommendation_id="A" * 200, **item)
+                self.send(kind, user, at, value=50.0, **item)
+                self.send(kind, user, at, value=50.0, bot=True, **common)
+                self.send(kind, user, at - timedelta(days=8), value=50.0, late=timedelta(days=8), **common)
+            for day, value in enumerate((7.0, 8.0, 9.0)):
+                self.send("click", user, at + timedelta(days=day), **common)
+                self.send("purchase", user, at + timedelta(days=day), value=value, **common)
+            self.send("click", "crawler", at, item_id="sku-1", bot=True)
         first = self.exposures[0]
         self.exposures += [
             msgspec.structs.replace(first, request_id=f"bot-{number}", user_key=f"bot-{number}", bot=True)
@@ -315,24 +324,27 @@ def test_ctr_by_surface(world: World) -> None:
 
 def test_conversion_and_revenue_by_variant(world: World) -> None:
     members = world.month.members()
-    spent: dict[tuple[str, str], dict[str, float]] = defaultdict(lambda: defaultdict(float))
+    sums: dict[Any, dict[str, float]] = defaultdict(lambda: defaultdict(float))
     for _, credit in world.month.credits():
-        for row in credit.assignments if credit.event_type is EventType.PURCHASE else ():
+        for row in credit.assignments:
             if members[row.experiment].get(credit.user_key) == row.variant:
-                spent[row.experiment, row.variant][credit.user_key] += credit.value
+                sums[row.experiment, row.variant, credit.event_type][credit.user_key] += credit.value
     sizes = Counter((name, variant) for name, users in members.items() for variant in users.values())
-    expected = [
-        {
-            "experiment": key[0],
-            "variant": key[1],
-            "users": users,
-            "buyers": len(spent[key]),
-            "conversion_percent": percent(len(spent[key]), users),
-            "revenue": pytest.approx(sum(spent[key].values())),
-            "revenue_per_user": pytest.approx(sum(spent[key].values()) / users),
-        }
-        for key, users in sorted(sizes.items())
-    ]
+    expected = []
+    for key, users in sorted(sizes.items()):
+        bought, read = sums[*key, EventType.PURCHASE], sums[*key, EventType.DWELL]
+        expected.append(
+            {
+                "experiment": key[0],
+                "variant": key[1],
+                "users": users,
+                "buyers": len(bought),
+                "conversion_percent": percent(len(bought), users),
+                "revenue": pytest.approx(sum(bought.values())),
+                "revenue_per_user": pytest.approx(sum(bought.values()) / users),
+                "dwell_seconds_per_user": pytest.approx(sum(read.values()) / users),
+            }
+        )
     assert world.ask("conversion-and-revenue-by-variant") == expected
     assert any(row["buyers"] for row in expected)
 
@@ -476,6 +488,15 @@ def test_a_question_says_what_it_answers_and_reads_only_the_days_it_needs(questi
         if table.name in ("events", "exposures", "experiment_results"):
             where = table.find_ancestor(sqlglot.exp.Select).args["where"]
             assert "day >= DATE_FORMAT(CURRENT_DATE - INTERVAL '28' DAY, '%Y-%m-%d')" in where.sql("athena")
+
+
+def test_a_question_is_printed_by_name_and_an_unknown_one_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ctr-by-surface"]) == 0
+    assert capsys.readouterr().out.startswith("WITH answers AS (")
+    assert main([]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 10
+    assert main(["ctr"]) == 2
+    assert "ctr-by-surface" in capsys.readouterr().err
 
 
 def test_there_are_ten_questions_and_every_part_is_part_of_one() -> None:

@@ -123,7 +123,7 @@ def read(token: str, *, user_key: str) -> Receipt:
 
 
 def tail(token: str) -> str:
-    """Return what tells a token apart, for records of it: it can't be guessed, and nothing can be made of it."""
+    """Return what tells a token apart: it can't be guessed, and no token can be made of it."""
     return token[-TAIL:]
 
 
