@@ -10,6 +10,7 @@ from infrastructure.errors import UnknownEnvironmentError
 from infrastructure.fields import (
     LOCAL_ACCOUNT,
     Access,
+    AlarmLimits,
     Architecture,
     Capabilities,
     ClickRateAlarm,
@@ -54,6 +55,7 @@ LOCAL: Final = Environment(
         rollback_hours=None,
     ),
     click_rate_alarm=ClickRateAlarm(floor_percent=1.0, minimum_impressions=500),
+    limits=AlarmLimits(p99_milliseconds=1_000, fallback_percent=50, monthly_dollars=50),
     refresh_concurrency=2,
     experiment_bake_minutes=0,
     log_retention_days=1,
@@ -64,7 +66,7 @@ LOCAL: Final = Environment(
     capabilities=Capabilities(
         enhanced_fan_out=False,
         anomaly_detection=False,
-        composite_alarm=False,
+        budgets=False,
         sagemaker=False,
         named_queries=False,
     ),
@@ -92,6 +94,7 @@ DEV: Final = Environment(
         rollback_hours=None,
     ),
     click_rate_alarm=ClickRateAlarm(floor_percent=1.0, minimum_impressions=1_000),
+    limits=AlarmLimits(p99_milliseconds=1_000, fallback_percent=50, monthly_dollars=50),
     refresh_concurrency=5,
     experiment_bake_minutes=0,
     log_retention_days=14,
@@ -102,7 +105,7 @@ DEV: Final = Environment(
     capabilities=Capabilities(
         enhanced_fan_out=False,
         anomaly_detection=True,
-        composite_alarm=True,
+        budgets=True,
         sagemaker=True,
         named_queries=True,
     ),
@@ -136,6 +139,7 @@ PROD: Final = Environment(
         rollback_hours=24,
     ),
     click_rate_alarm=ClickRateAlarm(floor_percent=1.0, minimum_impressions=10_000),
+    limits=AlarmLimits(p99_milliseconds=1_000, fallback_percent=50, monthly_dollars=1_000),
     refresh_concurrency=50,
     experiment_bake_minutes=30,
     log_retention_days=90,
@@ -146,7 +150,7 @@ PROD: Final = Environment(
     capabilities=Capabilities(
         enhanced_fan_out=True,
         anomaly_detection=True,
-        composite_alarm=True,
+        budgets=True,
         sagemaker=True,
         named_queries=True,
     ),

@@ -61,6 +61,18 @@ class ClickRateAlarm:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AlarmLimits:
+    """What a shop can stand before somebody is told."""
+
+    p99_milliseconds: int
+    """Of the API's answers."""
+    fallback_percent: int
+    """Share of answers that are not the user's own list; a shop of passers-by has more of them."""
+    monthly_dollars: int
+    """The bill of the account; somebody is told when it will be, and when it is, more."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class LambdaEngine:
     """Every step of the slow loop is a Lambda; a preflight refuses what would not fit."""
 
@@ -106,8 +118,8 @@ class Capabilities:
     """`update_profiles` reads through its own consumer: 2 MB/s a shard of its own, 70 ms instead of 1 s."""
     anomaly_detection: bool
     """An alarm on traffic outside of its learned band."""
-    composite_alarm: bool
-    """The CTR alarm stays quiet while an outage explains the drop."""
+    budgets: bool
+    """The bill is watched, by AWS Budgets and on the dashboard."""
     sagemaker: bool
     """Steps of the slow loop may be SageMaker jobs."""
     named_queries: bool
@@ -128,6 +140,7 @@ class Environment:
     stream: Stream
     training: Training
     click_rate_alarm: ClickRateAlarm
+    limits: AlarmLimits
     refresh_concurrency: int
     """Copies of `refresh_recommendations` at once; at least 2, as Lambda demands."""
     experiment_bake_minutes: int

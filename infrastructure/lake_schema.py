@@ -69,6 +69,9 @@ EXPOSURES: Final[Columns] = {
     "receipt": "string",
     "assignments": _array(_struct(experiment="string", variant="string", forced="boolean")),
     "session_id": "string",
+    "country": "string",
+    "device": "string",
+    "referrer": "string",
     "bot": "boolean",
 }
 

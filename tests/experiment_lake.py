@@ -60,6 +60,7 @@ class ExperimentLake:
         forced: bool = False,
         bot: bool = False,
         exposed: bool = True,
+        country: str | None = None,
     ) -> str:
         """Show ten items at a time, and let the user act on some a minute later; return the receipt."""
         assigned = [(EXPERIMENT, variant)] if variant else []
@@ -76,6 +77,7 @@ class ExperimentLake:
                     source=Source.LIST,
                     assignments=tuple(Assigned(name, chosen, forced) for name, chosen in assigned),
                     session_id=session,
+                    country=country,
                     bot=bot,
                 )
             )

@@ -49,6 +49,7 @@ def handler(event: Event, context: Any) -> Response:
         receipt=tail(answer.recommendation_id),
         assignments=assigned(answer.assignments, forced=query.forced),
         session_id=query.session_id,
+        **answer.facts._asdict(),
         bot=deps.is_bot_calling(header(event, "user-agent") or ""),
     )
     # The line is the record: a subscription of the log brings it to the lake (docs/decisions/0054).

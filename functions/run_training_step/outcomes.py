@@ -22,7 +22,9 @@ def outcome(step: str, root: Path, *, shard_count: int) -> Json:
         count(Metric.NIGHTS_STOPPED, int(not soundness["train"]))
     elif step == "gate":
         report = _read(root / "processing" / "input" / "report" / "report.json")
-        number(Metric.MODEL_NDCG, report["evaluation"]["methods"]["model"]["ndcg"]["10"])
+        quality = report["evaluation"]["methods"]["model"]
+        number(Metric.MODEL_NDCG, quality["ndcg"]["10"])
+        number(Metric.CATALOG_COVERAGE, quality["coverage"])
         verdict = _read(root / "processing" / "output" / "verdict" / "verdict.json")
         answer |= {"publish": verdict["publish"], "reasons": verdict["reasons"]}
         count(Metric.MODELS_REFUSED, int(not verdict["publish"]))

@@ -31,11 +31,11 @@ class AutomaticRollback(Construct):
         hours: int,
         alarms: list[cloudwatch.IAlarm],
         table: dynamodb.ITable,
+        layers: Layers,
         environment: Environment,
     ) -> None:
         super().__init__(scope, construct_id)
         self.failed = DeadLetterQueue(self, "Failed", key=None)
-        layers = Layers(scope, "Layers", environment=environment)
         self.function = PythonFunction(
             self,
             "RollBackModel",

@@ -3,23 +3,17 @@
 from collections.abc import Sequence
 from typing import Final
 
-from aws_cdk import CfnDeletionPolicy, Duration
+from aws_cdk import CfnDeletionPolicy
 from aws_cdk import aws_appconfig as appconfig
 from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_cloudwatch_actions as actions
-from aws_cdk import aws_sns as sns
 from constructs import Construct
 
-from infrastructure.constructs.metrics import counted
 from infrastructure.definitions import as_json, read_definitions
 from infrastructure.fields import Environment
 from infrastructure.suppressions import acknowledge
-from personalization.names import Metric
 
 MOST_MONITORS: Final = 5
 """AppConfig watches no more alarms of an environment."""
-_FIVE_MINUTES: Final = Duration.minutes(5)
-_READERS: Final = ("get_recommendations", "refresh_recommendations")
 
 
 class ExperimentsRollout(Construct):
@@ -40,10 +34,9 @@ class ExperimentsRollout(Construct):
         application: appconfig.IApplication,
         profile: str,
         alarms: Sequence[cloudwatch.IAlarm],
-        topic: sns.ITopic,
     ) -> None:
         super().__init__(scope, construct_id)
-        watched = [self._unread(topic), *alarms][:MOST_MONITORS]
+        watched = alarms[:MOST_MONITORS]
         target = appconfig.Environment(
             self,
             "Environment",
@@ -84,29 +77,3 @@ class ExperimentsRollout(Construct):
             configuration_version=version.ref,
             deployment_strategy_id=strategy.ref,
         )
-
-    def _unread(self, topic: sns.ITopic) -> cloudwatch.Alarm:
-        unread = [
-            counted(Metric.EXPERIMENTS_UNREAD, service=reader, period=_FIVE_MINUTES) for reader in _READERS
-        ]
-        alarm = cloudwatch.Alarm(
-            self,
-            "ExperimentsUnread",
-            metric=cloudwatch.MathExpression(
-                expression="FILL(answering, 0) + FILL(refreshing, 0)",
-                using_metrics=dict(zip(("answering", "refreshing"), unread, strict=True)),
-                period=_FIVE_MINUTES,
-                label="unread",
-            ),
-            threshold=3,
-            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-            evaluation_periods=1,
-            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
-            alarm_description=(
-                "Definitions of experiments can't be read: new containers show the defaults, and count for "
-                "no experiment. docs/runbooks/experiments-unread.md tells what to do."
-            ),
-        )
-        alarm.add_alarm_action(actions.SnsAction(topic))
-        alarm.add_ok_action(actions.SnsAction(topic))
-        return alarm

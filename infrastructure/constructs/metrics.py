@@ -7,7 +7,7 @@ from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 
 from infrastructure.definitions import read_definitions
-from personalization.names import NAMESPACE, Dimension, Metric, Source
+from personalization.names import NAMESPACE, Dimension, Metric, Source, Surface
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +35,24 @@ def defined_variants() -> Iterator[VariantSeries]:
             yield VariantSeries(surface=experiment.surface, experiment=experiment.name, variant=variant.name)
 
 
+def on_surface(metric: Metric, surface: Surface, period: Duration) -> cloudwatch.Metric:
+    """Return the sum of `metric`, of what `update_profiles` counts, on a surface, in an experiment or not."""
+    return _sum(metric, "update_profiles", period, {Dimension.SURFACE: surface})
+
+
+def experimented_surfaces() -> set[str]:
+    """Return the surfaces that have an experiment."""
+    return {series.surface for series in defined_variants()}
+
+
+def by_experiment() -> dict[str, list[VariantSeries]]:
+    """Return the variants of each experiment, the control first."""
+    experiments: dict[str, list[VariantSeries]] = {}
+    for series in defined_variants():
+        experiments.setdefault(series.experiment, []).append(series)
+    return experiments
+
+
 def counted(metric: Metric, *, service: str, period: Duration) -> cloudwatch.Metric:
     """Return the sum of what the function `service` counts."""
     return _sum(metric, service, period, {})
@@ -46,16 +64,26 @@ def served(source: Source, *, period: Duration) -> cloudwatch.Metric:
     return _sum(Metric.RECOMMENDATIONS_SERVED, "get_recommendations", period, dimensions)
 
 
-def event_lag(statistic: str, *, period: Duration) -> cloudwatch.Metric:
-    """Return a statistic of the milliseconds from acceptance to the profile, as "p95"."""
+def measured(metric: Metric, statistic: str, *, service: str, period: Duration) -> cloudwatch.Metric:
+    """Return a statistic, as "p95", of what the function `service` measures."""
     return cloudwatch.Metric(
         namespace=NAMESPACE,
-        metric_name=Metric.EVENT_LAG,
-        dimensions_map={Dimension.SERVICE: "update_profiles"},
+        metric_name=metric,
+        dimensions_map={Dimension.SERVICE: service},
         statistic=statistic,
         period=period,
-        label=f"event lag {statistic}",
+        label=statistic,
     )
+
+
+def analyzed(
+    metric: Metric, statistic: str, *, experiment: str, variant: str | None = None, period: Duration
+) -> cloudwatch.Metric:
+    """Return what `analyze_experiments` last found of an experiment, or of one of its variants."""
+    dimensions = {Dimension.EXPERIMENT: experiment}
+    if variant is not None:
+        dimensions[Dimension.VARIANT] = variant
+    return _sum(metric, "analyze_experiments", period, dimensions).with_(statistic=statistic)
 
 
 def _sum(

@@ -1,105 +1,110 @@
-"""The dashboard: is it up, is it fast, is it good, do the books balance."""
+"""The dashboard of operations: is it up, is it fast, is it fresh, do the books balance, what does it cost."""
 
 from collections.abc import Sequence
 from typing import Final
 
-from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from infrastructure.constructs.metrics import counted, defined_variants, event_lag, served
+from infrastructure.constructs.cost_graphs import Usage, billed, estimated_cost
+from infrastructure.constructs.graphs import DAY, PERIOD, graph, math
+from infrastructure.constructs.metrics import counted, measured, served
+from infrastructure.constructs.serving_alarms import ACCESS_LOG, THROTTLED, fallback_expression
 from infrastructure.constructs.web_api import WebApi
 from personalization.names import Metric, Source
 
-_PERIOD: Final = Duration.minutes(5)
-_HOUR: Final = Duration.hours(1)
-_WIDTH: Final = 8
-_HEIGHT: Final = 6
-_OWN_LISTS: Final = (Source.LIST, Source.STALE_LIST)
+_SUM: Final = cloudwatch.Stats.SUM
+_QUANTILES: Final = ("p50", "p95", "p99")
 
 
 class OperationsDashboard(cloudwatch.Dashboard):
-    """Three rows of graphs; click-through by variant in hours, everything else in five minutes."""
+    """The alarms, then graphs by what users feel first: requests, freshness, the books, cost."""
 
     def __init__(
         self,
         scope: Construct,
         construct_id: str,
         *,
+        alarms: Sequence[cloudwatch.IAlarm],
         api: WebApi,
         consumers: Sequence[lambda_.IFunction],
         dead_letters: Sequence[sqs.IQueue],
+        usage: Usage,
     ) -> None:
-        super().__init__(scope, construct_id, default_interval=Duration.days(1))
-        self.add_widgets(_traffic(api), _latency(api), _fallback_share())
-        self.add_widgets(_click_rate(), _books(), _event_lag())
-        self.add_widgets(_iterator_age(consumers), _dead_letters(dead_letters), _training())
-
-
-def _graph(title: str, *metrics: cloudwatch.IMetric, unit: str) -> cloudwatch.GraphWidget:
-    return cloudwatch.GraphWidget(
-        title=title,
-        left=list(metrics),
-        left_y_axis=cloudwatch.YAxisProps(label=unit, min=0, show_units=False),
-        width=_WIDTH,
-        height=_HEIGHT,
-    )
+        super().__init__(scope, construct_id, default_interval=DAY)
+        self.add_widgets(
+            cloudwatch.AlarmStatusWidget(title="Alarms", alarms=list(alarms), width=24, height=4)
+        )
+        self.add_widgets(_traffic(api), _latency(api), _sources())
+        self.add_widgets(_event_lag(), _refresh_lag(), _iterator_age(consumers))
+        self.add_widgets(_books(), _refused(usage), _dead_letters(dead_letters))
+        costs = [estimated_cost(usage)]
+        if usage.environment.capabilities.budgets:
+            costs.append(billed())
+        self.add_widgets(*costs)
 
 
 def _traffic(api: WebApi) -> cloudwatch.GraphWidget:
     http = api.api
-    total = cloudwatch.Stats.SUM
-    return _graph(
+    return graph(
         "Traffic",
-        http.metric_count(label="requests", period=_PERIOD, statistic=total),
-        http.metric_client_error(label="4xx", period=_PERIOD, statistic=total),
-        http.metric_server_error(label="5xx", period=_PERIOD, statistic=total),
+        http.metric_count(label="requests", period=PERIOD, statistic=_SUM),
+        http.metric_client_error(label="4xx", period=PERIOD, statistic=_SUM),
+        http.metric_server_error(label="5xx", period=PERIOD, statistic=_SUM),
         unit="requests in 5 minutes",
     )
 
 
 def _latency(api: WebApi) -> cloudwatch.GraphWidget:
     quantiles = [
-        api.api.metric_latency(period=_PERIOD, statistic=quantile, label=quantile)
-        for quantile in ("p50", "p95", "p99")
+        api.api.metric_latency(period=PERIOD, statistic=quantile, label=quantile) for quantile in _QUANTILES
     ]
-    return _graph("Latency", *quantiles, unit="ms")
+    return graph("Latency", *quantiles, unit="ms")
 
 
-def _fallback_share() -> cloudwatch.GraphWidget:
-    using: dict[str, cloudwatch.IMetric] = {source.value: served(source, period=_PERIOD) for source in Source}
+def _sources() -> cloudwatch.GraphWidget:
+    """A list that lies ready, as new as the profile, is the cache's hit."""
+    using: dict[str, cloudwatch.IMetric] = {source.value: served(source, period=PERIOD) for source in Source}
     total = " + ".join(f"FILL({name}, 0)" for name in using)
-    fallback = " + ".join(f"FILL({source}, 0)" for source in Source if source not in _OWN_LISTS)
-    share = _math(f"100 * ({fallback}) / ({total})", using, "not the user's own list")
-    stale = _math(f"100 * FILL({Source.STALE_LIST}, 0) / ({total})", using, "own list, a refresh behind")
-    return _graph("Fallback share", share, stale, unit="% of answers")
+    hits = math(f"100 * FILL({Source.LIST}, 0) / ({total})", using, "own list, up to date (hit)")
+    stale = math(f"100 * FILL({Source.STALE_LIST}, 0) / ({total})", using, "own list, a refresh behind")
+    empty = math(f"100 * FILL({Source.NONE}, 0) / ({total})", using, "nothing")
+    return graph("Cache hits and fallbacks", hits, stale, fallback_expression(), empty, unit="% of answers")
 
 
-def _click_rate() -> cloudwatch.GraphWidget:
-    rates = []
-    for index, series in enumerate(defined_variants()):
-        shown, clicked = f"shown{index}", f"clicked{index}"
-        using: dict[str, cloudwatch.IMetric] = {
-            shown: series.metric(Metric.IMPRESSIONS, _HOUR),
-            clicked: series.metric(Metric.CLICKS, _HOUR),
-        }
-        label = f"{series.experiment}: {series.variant}"
-        rates.append(_math(f"100 * FILL({clicked}, 0) / {shown}", using, label, period=_HOUR))
-    return _graph("Click-through rate by variant", *rates, unit="% of items shown")
+def _event_lag() -> cloudwatch.GraphWidget:
+    lags = [measured(Metric.EVENT_LAG, at, service="update_profiles", period=PERIOD) for at in _QUANTILES]
+    return graph("Freshness: from acceptance to the profile", *lags, unit="ms")
+
+
+def _refresh_lag() -> cloudwatch.GraphWidget:
+    service = "refresh_recommendations"
+    lags = [measured(Metric.REFRESH_LAG, at, service=service, period=PERIOD) for at in _QUANTILES]
+    return graph("Freshness: from the profile to the list", *lags, unit="ms")
+
+
+def _iterator_age(consumers: Sequence[lambda_.IFunction]) -> cloudwatch.GraphWidget:
+    ages = [
+        consumer.metric(
+            "IteratorAge", statistic=cloudwatch.Stats.MAXIMUM, period=PERIOD, label=consumer.node.id
+        )
+        for consumer in consumers
+    ]
+    return graph("Age of the oldest unread record", *ages, unit="ms")
 
 
 def _books() -> cloudwatch.GraphWidget:
     def sent(metric: Metric, label: str) -> cloudwatch.MathExpression:
         using: dict[str, cloudwatch.IMetric] = {
-            f"{metric.name.lower()}_{service}": counted(metric, service=service, period=_PERIOD)
+            f"{metric.name.lower()}_{service}": counted(metric, service=service, period=PERIOD)
             for service in ("ingest_events", "put_items")
         }
-        return _math(" + ".join(f"FILL({name}, 0)" for name in using), using, label)
+        return math(" + ".join(f"FILL({name}, 0)" for name in using), using, label)
 
     outcomes = [
-        counted(metric, service="update_profiles", period=_PERIOD)
+        counted(metric, service="update_profiles", period=PERIOD)
         for metric in (
             Metric.EVENTS_APPLIED,
             Metric.EVENTS_DUPLICATE,
@@ -107,7 +112,7 @@ def _books() -> cloudwatch.GraphWidget:
             Metric.EVENTS_QUARANTINED,
         )
     ]
-    return _graph(
+    return graph(
         "Books: accepted = applied + duplicate + filtered + quarantined",
         sent(Metric.EVENTS_ACCEPTED, "accepted"),
         sent(Metric.EVENTS_REJECTED, "rejected"),
@@ -116,45 +121,40 @@ def _books() -> cloudwatch.GraphWidget:
     )
 
 
-def _event_lag() -> cloudwatch.GraphWidget:
-    quantiles = [event_lag(quantile, period=_PERIOD) for quantile in ("p50", "p95", "p99")]
-    return _graph("From acceptance to the profile", *quantiles, unit="ms")
-
-
-def _iterator_age(consumers: Sequence[lambda_.IFunction]) -> cloudwatch.GraphWidget:
-    ages = [
-        consumer.metric(
-            "IteratorAge",
-            statistic=cloudwatch.Stats.MAXIMUM,
-            period=_PERIOD,
-            label=consumer.node.id,
-        )
-        for consumer in consumers
+def _refused(usage: Usage) -> cloudwatch.GraphWidget:
+    """What is refused for want of room, at each of the four places where it can be."""
+    stream = usage.stream.metric_write_provisioned_throughput_exceeded(period=PERIOD, statistic=_SUM)
+    table = [
+        usage.table.metric(f"{kind}ThrottleEvents", period=PERIOD, statistic=_SUM, label=f"table, {kind}s")
+        for kind in ("Read", "Write")
     ]
-    return _graph("Age of the oldest unread record", *ages, unit="ms")
+    throttles: dict[str, cloudwatch.IMetric] = {
+        f"throttled{number}": function.metric_throttles(period=PERIOD, statistic=_SUM)
+        for number, function in enumerate(usage.functions)
+    }
+    functions = " + ".join(f"FILL({name}, 0)" for name in throttles)
+    api = cloudwatch.Metric(
+        namespace=ACCESS_LOG,
+        metric_name=THROTTLED,
+        statistic=_SUM,
+        period=PERIOD,
+        label="API, 429",
+    )
+    return graph(
+        "Refused for want of room",
+        api,
+        math(functions, throttles, "functions"),
+        stream.with_(label="stream, writes"),
+        *table,
+        unit="in 5 minutes",
+    )
 
 
 def _dead_letters(queues: Sequence[sqs.IQueue]) -> cloudwatch.GraphWidget:
     depths = [
         queue.metric_approximate_number_of_messages_visible(
-            period=_PERIOD, statistic=cloudwatch.Stats.MAXIMUM, label=queue.node.path.partition("/")[2]
+            period=PERIOD, statistic=cloudwatch.Stats.MAXIMUM, label=queue.node.path.partition("/")[2]
         )
         for queue in queues
     ]
-    return _graph("Failed for good", *depths, unit="messages")
-
-
-def _training() -> cloudwatch.GraphWidget:
-    day = Duration.days(1)
-    ndcg = counted(Metric.MODEL_NDCG, service="run_training_step", period=day)
-    return _graph("NDCG@10 on held-out data", ndcg.with_(statistic="Maximum"), unit="NDCG@10")
-
-
-def _math(
-    expression: str,
-    using: dict[str, cloudwatch.IMetric],
-    label: str,
-    *,
-    period: Duration = _PERIOD,
-) -> cloudwatch.MathExpression:
-    return cloudwatch.MathExpression(expression=expression, using_metrics=using, label=label, period=period)
+    return graph("Failed for good", *depths, unit="messages")

@@ -39,6 +39,7 @@ class WebApi(Construct):
             create_default_stage=False,
             default_authorizer=_authorizer(environment.access),
         )
+        self.access_logs = log_group(self, "AccessLogs", environment=environment)
         self.stage = self._stage(environment)
         if environment.access is Access.OPEN:
             acknowledge(self, {"AwsSolutions-APIG4": "Only the local AWS has this account number."})
@@ -58,7 +59,6 @@ class WebApi(Construct):
         self.api.add_routes(path=path, methods=[method], integration=integration)
 
     def _stage(self, environment: Environment) -> http.CfnStage:
-        logs = log_group(self, "AccessLogs", environment=environment)
         return http.CfnStage(
             self,
             "Stage",
@@ -71,7 +71,7 @@ class WebApi(Construct):
                 throttling_burst_limit=environment.throttle.burst,
             ),
             access_log_settings=http.CfnStage.AccessLogSettingsProperty(
-                destination_arn=logs.log_group_arn, format=_ACCESS_LOG
+                destination_arn=self.access_logs.log_group_arn, format=_ACCESS_LOG
             ),
         )
 

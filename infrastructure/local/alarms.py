@@ -1,10 +1,11 @@
 """Judges the alarms of the deployed template, as CloudWatch would, over the metrics of the local AWS."""
 
 import operator
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from infrastructure.local.errors import MetricMathError
 from infrastructure.local.metric_math import Value, evaluate, names
@@ -21,6 +22,29 @@ _COMPARISONS: Final[Mapping[str, Callable[[float, float], bool]]] = {
     "LessThanOrEqualToThreshold": operator.le,
 }
 _PLAIN: Final = "plain"
+_ADDED: Final = re.compile(r"^.*-(Alarms)?(?=[A-Z][a-z])|[0-9A-F]{8}-\w+$")
+"""The stack before, a digest and random characters after."""
+
+
+class RingingAlarm(NamedTuple):
+    """What somebody who is woken wants to know first."""
+
+    name: str
+    feel: str
+    """What users feel."""
+    reason: str
+    runbook: str
+
+    @property
+    def title(self) -> str:
+        """Its name without what CloudFormation added: `SurfaceClickRateHome`."""
+        return _ADDED.sub("", self.name)
+
+    @classmethod
+    def of(cls, alarm: Mapping[str, Any]) -> "RingingAlarm":
+        """Read an alarm as DescribeAlarms shows it; its description ends with the address of its runbook."""
+        feel, _, runbook = str(alarm.get("AlarmDescription", "")).rpartition(" ")
+        return cls(alarm["AlarmName"], feel, alarm.get("StateReason", ""), runbook)
 
 
 @dataclass(frozen=True)
@@ -88,6 +112,15 @@ def evaluate_all(client: "CloudWatchClient", now: datetime) -> list[tuple[str, V
                 )
                 changes.append((alarm["AlarmName"], verdict))
     return changes
+
+
+def ringing_alarms(client: "CloudWatchClient") -> list[RingingAlarm]:
+    """Return the alarms that ring, composite ones too, by name."""
+    pages = client.get_paginator("describe_alarms").paginate(
+        StateValue="ALARM", AlarmTypes=["MetricAlarm", "CompositeAlarm"]
+    )
+    rows = [row for page in pages for row in (*page["MetricAlarms"], *page["CompositeAlarms"])]
+    return sorted(RingingAlarm.of(row) for row in rows)
 
 
 def _judge_now(client: "CloudWatchClient", alarm: Mapping[str, Any], now: datetime) -> Verdict:

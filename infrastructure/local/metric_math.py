@@ -40,6 +40,7 @@ _FUNCTIONS: Final[Mapping[str, Callable[[list[float]], float]]] = {
     "ABS": lambda values: abs(values[0]),
     "CEIL": lambda values: math.ceil(values[0]),
     "FLOOR": lambda values: math.floor(values[0]),
+    "SQRT": lambda values: math.sqrt(values[0]),
     "MIN": min,
     "MAX": max,
     "SUM": math.fsum,
@@ -59,8 +60,8 @@ def evaluate(expression: str, points: Mapping[str, Value]) -> Value:
 
     Notes
     -----
-    Whatever is computed from a missing data point is missing, but for `FILL`; a division by zero has no data
-    point. True is 1, and every number but 0 is true.
+    Whatever is computed from a missing data point is missing, but for `FILL`; a division by zero or a root of
+    a negative number has no data point. True is 1, and every number but 0 is true.
 
     Raises
     ------
@@ -74,7 +75,7 @@ def evaluate(expression: str, points: Mapping[str, Value]) -> Value:
     """
     try:
         return _value(_parse(expression), points)
-    except (ZeroDivisionError, OverflowError):
+    except (ZeroDivisionError, OverflowError, ValueError):
         return None
 
 

@@ -1,7 +1,7 @@
-"""What on-call watches: alarms to a topic, and a dashboard."""
+"""What on-call watches: alarms to two topics, and two dashboards."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from aws_cdk import CfnOutput, Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -10,11 +10,18 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from infrastructure.constructs import experiment_alarms, model_alarms, pipeline_alarms, serving_alarms
 from infrastructure.constructs.alarms import Alarms
 from infrastructure.constructs.automatic_rollback import AutomaticRollback
+from infrastructure.constructs.budget import watch_bill
+from infrastructure.constructs.cost_graphs import Usage
+from infrastructure.constructs.experiments_dashboard import ExperimentsDashboard
 from infrastructure.constructs.experiments_rollout import ExperimentsRollout
-from infrastructure.constructs.metrics import defined_variants
+from infrastructure.constructs.grants import grant_items
+from infrastructure.constructs.layers import Layers
+from infrastructure.constructs.metrics import by_experiment, defined_variants, experimented_surfaces
 from infrastructure.constructs.operations_dashboard import OperationsDashboard
+from infrastructure.constructs.python_function import PythonFunction
 from infrastructure.fields import Environment
 from infrastructure.stacks.base import AttuneStack
 from infrastructure.stacks.data import DataStack
@@ -22,14 +29,27 @@ from infrastructure.stacks.experiments import ExperimentsStack
 from infrastructure.stacks.ingestion import IngestionStack
 from infrastructure.stacks.serving import ServingStack
 from infrastructure.stacks.training import TrainingStack
+from personalization.names import Surface
 
 _PROFILES_BEHIND: Final = Duration.minutes(1)
 # Records wait for their batch to fill, in `prod` for two minutes, and are no later for that.
 _ARCHIVE_BEHIND: Final = Duration.minutes(5)
 
 
+class _DeadLetters(NamedTuple):
+    queue: sqs.IQueue
+    feel: str
+    page: str
+
+
 class ObservabilityStack(AttuneStack):
-    """Watches the other stacks; where the environment says so, an alarm puts the model before in service."""
+    """Watches the other stacks; where the environment says so, an alarm puts the model before in service.
+
+    Attributes
+    ----------
+    bake_alarms
+        What must stay quiet while a change of experiments or settings is watched after its deployment.
+    """
 
     def __init__(
         self,
@@ -48,16 +68,26 @@ class ObservabilityStack(AttuneStack):
         self._ingestion = ingestion
         self._serving = serving
         self._training = training
+        self._layers = Layers(self, "Layers", environment=environment)
         self._dead_letters = _dead_letters(data, ingestion, serving, training)
-        self.topic = self._topic()
-        self._define_alarms(Alarms(self, "Alarms", topic=self.topic))
-        dashboard = OperationsDashboard(
-            self,
-            "Dashboard",
-            api=serving.api,
-            consumers=[ingestion.update_profiles, ingestion.archive_events],
-            dead_letters=list(self._dead_letters.values()),
-        )
+        self._workers = [
+            ingestion.update_profiles,
+            ingestion.archive_events,
+            serving.exposure_archive.function,
+            serving.refresh_recommendations,
+            training.experiment_analysis.function,
+        ]
+        self._request_functions = [
+            ingestion.ingest_events,
+            ingestion.put_items,
+            serving.get_recommendations,
+            serving.get_trending,
+        ]
+        self.topic = self._topic("Alerts")
+        self.pages = self._topic("Pages")
+        self._alarms = Alarms(self, "Alarms", topic=self.topic, pages=self.pages)
+        self.bake_alarms: list[cloudwatch.IAlarm] = [experiment_alarms.experiments_unread(self._alarms)]
+        self._watch()
         ExperimentsRollout(
             self,
             "Rollout",
@@ -65,13 +95,20 @@ class ObservabilityStack(AttuneStack):
             application=experiments.application,
             profile=experiments.profile.ref,
             alarms=self.bake_alarms,
-            topic=self.topic,
         )
+        if environment.capabilities.budgets:
+            watch_bill(
+                self,
+                self.topic,
+                account=self.account,
+                monthly_dollars=environment.limits.monthly_dollars,
+            )
+        self._dashboards()
         CfnOutput(self, "AlertTopicArn", value=self.topic.topic_arn)
-        CfnOutput(self, "DashboardName", value=dashboard.dashboard_name)
+        CfnOutput(self, "PageTopicArn", value=self.pages.topic_arn)
 
-    def _topic(self) -> sns.Topic:
-        topic = sns.Topic(self, "Alerts", enforce_ssl=True)
+    def _topic(self, name: str) -> sns.Topic:
+        topic = sns.Topic(self, name, enforce_ssl=True)
         # A policy of one's own, here the one that demands TLS, replaces the topic's default, under
         # which alarms may publish: https://repost.aws/knowledge-center/cloudwatch-receive-sns-for-alarm-trigger
         topic.add_to_resource_policy(
@@ -85,55 +122,169 @@ class ObservabilityStack(AttuneStack):
         )
         return topic
 
-    def _define_alarms(self, alarms: Alarms) -> None:
-        outages = [
-            alarms.server_errors(self._serving.api),
-            alarms.stream_behind("UpdateProfiles", self._ingestion.update_profiles, _PROFILES_BEHIND),
-        ]
-        alarms.stream_behind("ArchiveEvents", self._ingestion.archive_events, _ARCHIVE_BEHIND)
-        for name, queue in self._dead_letters.items():
-            alarms.dead_letters(name, queue)
-        alarms.training_failed(self._training.workflow)
-        alarms.night_stopped()
-        alarms.model_refused()
-        if self.settings.training.nightly:
-            alarms.model_stale()
-        capabilities = self.settings.capabilities
-        click_rates = [
-            alarms.click_rate(series, self.settings.click_rate_alarm, notify=not capabilities.composite_alarm)
-            for series in defined_variants()
-        ]
-        suspects: list[cloudwatch.IAlarm] = [*click_rates]
-        self.bake_alarms: list[cloudwatch.IAlarm] = [outages[0], *click_rates]
-        """What undoes a deployment of experiments."""
-        if capabilities.composite_alarm:
-            suspects = [alarms.click_rate_alone(click_rates, outages)]
-        if self.settings.training.rollback_hours is not None:
-            self._roll_back_on(suspects, alarms, self.settings.training.rollback_hours)
-        if capabilities.anomaly_detection:
-            alarms.unusual_traffic()
+    def _watch(self) -> None:
+        outage = self._alarms.page(
+            "Outage",
+            cloudwatch.AlarmRule.any_of(*self._outages()),
+            "Users get errors, wait, are turned away, or see what they do change nothing.",
+            "outage",
+        )
+        self._watch_clicks(outage)
+        self._watch_pipeline()
+        self._watch_models()
+        if self.settings.capabilities.anomaly_detection:
+            pipeline_alarms.unusual_traffic(self._alarms)
 
-    def _roll_back_on(self, suspects: list[cloudwatch.IAlarm], alarms: Alarms, hours: int) -> None:
+    def _outages(self) -> list[cloudwatch.IAlarm]:
+        """Define what users feel at once; one alarm pages for all of it."""
+        alarms, api = self._alarms, self._serving.api
+        errors = serving_alarms.server_errors(alarms, api)
+        self.bake_alarms += [errors, serving_alarms.fallback_share(alarms, self.settings.limits)]
+        return [
+            errors,
+            serving_alarms.slow_answers(alarms, api, self.settings.limits),
+            serving_alarms.requests_throttled(alarms, api),
+            pipeline_alarms.stream_behind(
+                alarms,
+                self._ingestion.update_profiles,
+                _PROFILES_BEHIND,
+                "What users do changes nothing yet",
+                notify=False,
+            ),
+            pipeline_alarms.stream_full(alarms, self._data.stream),
+            pipeline_alarms.table_throttled(alarms, self._data.table),
+        ]
+
+    def _watch_clicks(self, outage: cloudwatch.IAlarm) -> None:
+        alarms, limits = self._alarms, self.settings.click_rate_alarm
+        variants = [
+            experiment_alarms.variant_click_rate(alarms, series, limits) for series in defined_variants()
+        ]
+        surfaces = {
+            surface: experiment_alarms.surface_click_rate(alarms, surface, limits) for surface in Surface
+        }
+        self.bake_alarms += [surfaces[surface] for surface in Surface if surface in experimented_surfaces()]
+        alone = self._alarms.page(
+            "ClickRateAlone",
+            cloudwatch.AlarmRule.all_of(
+                cloudwatch.AlarmRule.any_of(*variants, *surfaces.values()),
+                cloudwatch.AlarmRule.not_(outage),
+            ),
+            "Users find nothing they like, though all runs: suspect the model, or how clicks are tracked.",
+            "click-rate",
+        )
+        if self.settings.capabilities.anomaly_detection:
+            for surface in Surface:
+                experiment_alarms.surface_click_rate_unusual(alarms, surface, limits)
+        for experiment in by_experiment():
+            experiment_alarms.sample_ratio(alarms, experiment)
+        if self.settings.training.rollback_hours is not None:
+            self._roll_back_on(alone, self.settings.training.rollback_hours)
+
+    def _watch_pipeline(self) -> None:
+        alarms = self._alarms
+        pipeline_alarms.stream_behind(
+            alarms,
+            self._ingestion.archive_events,
+            _ARCHIVE_BEHIND,
+            "Users feel nothing yet, but tonight's training may miss events",
+            notify=True,
+        )
+        pipeline_alarms.functions_failing(alarms, self._workers)
+        pipeline_alarms.functions_throttled(alarms, [*self._workers, *self._request_functions])
+        pipeline_alarms.events_quarantined(alarms)
+        for name, found in self._dead_letters.items():
+            pipeline_alarms.dead_letters(alarms, name, found.queue, found.feel, found.page)
+
+    def _watch_models(self) -> None:
+        model_alarms.training_failed(self._alarms, self._training.workflow)
+        model_alarms.night_stopped(self._alarms)
+        model_alarms.model_refused(self._alarms)
+        if self.settings.training.nightly:
+            model_alarms.model_stale(self._alarms)
+
+    def _roll_back_on(self, alarm: cloudwatch.IAlarm, hours: int) -> None:
         rollback = AutomaticRollback(
             self,
             "AutomaticRollback",
             hours=hours,
-            alarms=suspects,
+            alarms=[alarm],
             table=self._data.table,
+            layers=self._layers,
             environment=self.settings,
         )
-        alarms.model_rolled_back()
-        alarms.dead_letters("RollbackFailed", rollback.failed)
+        model_alarms.model_rolled_back(self._alarms)
+        feel = "Users keep seeing a model that they click less on: it could not be rolled back."
+        pipeline_alarms.dead_letters(self._alarms, "RollbackFailed", rollback.failed, feel, "rollback-failed")
+
+    def _dashboards(self) -> None:
+        operations = OperationsDashboard(
+            self,
+            "Dashboard",
+            alarms=self._alarms.all,
+            api=self._serving.api,
+            consumers=[self._ingestion.update_profiles, self._ingestion.archive_events],
+            dead_letters=[found.queue for found in self._dead_letters.values()],
+            usage=Usage(
+                api=self._serving.api.api,
+                functions=[*self._workers, *self._request_functions, self._training.run_training_step],
+                table=self._data.table,
+                stream=self._data.stream,
+                environment=self.settings,
+            ),
+        )
+        experiments = ExperimentsDashboard(self, "Experiments", results=self._show_experiments())
+        CfnOutput(self, "DashboardName", value=operations.dashboard_name)
+        CfnOutput(self, "ExperimentsDashboardName", value=experiments.dashboard_name)
+
+    def _show_experiments(self) -> PythonFunction:
+        """Readers of the dashboard call it with their own rights: they need `lambda:InvokeFunction` on it."""
+        function = PythonFunction(
+            self,
+            "ShowExperiments",
+            name="show_experiments",
+            environment=self.settings,
+            layers=[self._layers.personalization, self._layers.base],
+            variables={"TABLE_NAME": self._data.table.table_name},
+            memory_mb=512,
+            timeout=Duration.seconds(10),
+        )
+        grant_items(self._data.table, function, "BatchGetItem")
+        return function
 
 
 def _dead_letters(
     data: DataStack, ingestion: IngestionStack, serving: ServingStack, training: TrainingStack
-) -> Mapping[str, sqs.IQueue]:
+) -> Mapping[str, _DeadLetters]:
     return {
-        "RefreshDeadLetters": data.refresh_queue.dead_letters,
-        "ProfileBatchesFailed": ingestion.profile_consumer.failed_batches,
-        "ArchiveBatchesFailed": ingestion.archive_consumer.failed_batches,
-        "ExposureDeliveriesFailed": serving.exposure_archive.failed,
-        "TrainingStartsMissed": training.missed_starts,
-        "AnalysesFailed": training.experiment_analysis.failed,
+        "RefreshDeadLetters": _DeadLetters(
+            data.refresh_queue.dead_letters,
+            "Some users keep an older list: it could not be rebuilt.",
+            "refresh-dead-letters",
+        ),
+        "ProfileBatchesFailed": _DeadLetters(
+            ingestion.profile_consumer.failed_batches,
+            "What some users did is missing from their profiles: a batch of the stream was given up.",
+            "batches-failed",
+        ),
+        "ArchiveBatchesFailed": _DeadLetters(
+            ingestion.archive_consumer.failed_batches,
+            "Users feel nothing yet, but events are missing from the lake: a batch was given up.",
+            "batches-failed",
+        ),
+        "ExposureDeliveriesFailed": _DeadLetters(
+            serving.exposure_archive.failed,
+            "Users feel nothing, but experiments miss some of who saw what: a delivery was given up.",
+            "batches-failed",
+        ),
+        "AnalysesFailed": _DeadLetters(
+            training.experiment_analysis.failed,
+            "Users feel nothing, but results of experiments are as of an earlier hour: an analysis failed.",
+            "analyses-failed",
+        ),
+        "TrainingStartsMissed": _DeadLetters(
+            training.missed_starts,
+            "Recommendations stay as of the model before: tonight's training did not start.",
+            "training-starts-missed",
+        ),
     }

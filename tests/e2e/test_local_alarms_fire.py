@@ -1,4 +1,4 @@
-"""A deployed alarm rings on the local AWS: on its own expression, over its own metrics."""
+"""A deployed alarm rings on the local AWS: on its own expression, over its own metrics, and pages."""
 
 import json
 import time
@@ -9,12 +9,15 @@ from typing import Any
 import pytest
 
 from e2e.waiting import eventually
+from infrastructure.constructs.runbooks import REPOSITORY
 from infrastructure.environments import LOCAL
-from infrastructure.local.alarms import SIGNATURE
+from infrastructure.local.alarms import SIGNATURE, ringing_alarms
 from infrastructure.local.lifecycle import LocalAws
 from personalization.names import Metric
 
 ENOUGH = 10 * LOCAL.click_rate_alarm.minimum_impressions
+RUNBOOK = f"{REPOSITORY}/docs/runbooks/click-rate.md"
+PAGE = "attune-local-observability-ClickRateAlone"
 Alarm = dict[str, Any]
 
 
@@ -63,7 +66,7 @@ def told(platform: LocalAws, topic_arn: str) -> Callable[[], list[tuple[str, str
 def test_a_low_click_rate_of_enough_impressions_rings_and_a_good_one_ends_it(
     platform: LocalAws, click_rate_alarm: Alarm
 ) -> None:
-    news = told(platform, platform.output("AlertTopicArn"))
+    news = told(platform, platform.output("PageTopicArn"))
 
     def after(impressions: int, clicks: int) -> Callable[[], tuple[str, str]]:
         def put_and_look() -> tuple[str, str]:
@@ -75,6 +78,10 @@ def test_a_low_click_rate_of_enough_impressions_rings_and_a_good_one_ends_it(
 
     _, reason = eventually(after(ENOUGH, 1), lambda found: found[0] == "ALARM", seconds=40)
     assert reason.startswith(SIGNATURE)
-    eventually(news, lambda found: (click_rate_alarm["AlarmName"], "ALARM") in found)
+    eventually(news, lambda found: (PAGE, "ALARM") in found)
+    ringing = {alarm.title: alarm for alarm in ringing_alarms(platform.client("cloudwatch"))}
+    assert ringing.keys() >= {"ClickRateAlone", "ClickRateHomeRankingModel", "SurfaceClickRateHome"}
+    assert ringing["ClickRateAlone"].runbook == RUNBOOK
     _, reason = eventually(after(1, ENOUGH), lambda found: found[0] == "OK", seconds=40)
     assert reason.startswith(SIGNATURE)
+    eventually(news, lambda found: (PAGE, "OK") in found)

@@ -1,140 +1,134 @@
-"""Experiments on moto: from exposures and events in the lake to table, API and CloudWatch."""
+"""Experiments through the real handlers, with AppConfig's two calls answered over HTTP."""
 
 import json
-from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
+from base64 import b64encode
+from typing import Any
 
 import boto3
 import pytest
 
-from contracts.conftest import TABLE
-from experiment_lake import ExperimentLake
+from container import END
 from factories import lambda_of
-from functions.analyze_experiments.handler import AnalysisFailedError, UnknownExperimentError
-from functions.analyze_experiments.handler import handler as analyze
-from functions.get_experiment.handler import handler as get_experiment
-from personalization.adapters.dynamodb import DynamoExperimentStore
-from personalization.adapters.lake import S3Lake
-from personalization.errors import Conflict
-from personalization.keys import experiment_state
+from functions.get_recommendations.handler import handler as get_recommendations
+from functions.run_training_step.handler import handler as run_training_step
+from functions.validate_experiments.handler import handler as validate_experiments
+from infrastructure.definitions import as_json, read_definitions
+from integration.conftest import CONTEXT, Platform
+from personalization.errors import InvalidInput, Unavailable
 
-EXPERIMENT = "home-ranking"
-CONTROL, TREATMENT = "covisitation", "model"
-CONTEXT = SimpleNamespace(aws_request_id="request-1")
-
-
-@pytest.fixture
-def shop(platform, monkeypatch) -> ExperimentLake:
-    monkeypatch.setattr("experiment_lake.EXPERIMENT", EXPERIMENT)
-    return ExperimentLake(S3Lake(boto3.client("s3"), "lake"), secret=b"token-secret")
-
-
-def visits(shop: ExperimentLake, users: int, *, first: int = 0) -> None:
-    at = datetime.now(UTC) - timedelta(minutes=30)
-    for user in range(first, first + users):
-        variant = TREATMENT if user % 2 else CONTROL
-        shop.visit(f"user-{user}", variant, at, clicks=1 + (user % 4 if user % 2 else 0))
-    shop.flush()
+TRYING = {
+    "experiments": [
+        {
+            "name": "older",
+            "surface": "home",
+            "variants": [{"name": "now", "weight": 0.5}, {"name": "before", "weight": 0.5, "model": "v0"}],
+        }
+    ]
+}
 
 
-def test_what_users_saw_and_did_becomes_results_metrics_and_an_answer(platform, shop, capsys, caplog) -> None:
-    visits(shop, 200)
-    answer = analyze({}, lambda_of())
-    (brief,) = answer["experiments"]
-    assert (answer["objects"], answer["left"], brief["users"]) == (2, 0, 200)
-    (logged,) = [record for record in caplog.records if record.getMessage() == "verdict"]
-    assert vars(logged)["verdict"] == brief["verdict"]
-    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
-    written = {
-        metric["Name"]: (line[metric["Name"]], line.get("Experiment"), line.get("Variant"))
-        for line in lines
-        if "_aws" in line
-        for metric in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]
-    }
-    assert written.keys() == {
-        "ExperimentLift",
-        "ExperimentLiftLow",
-        "ExperimentLiftHigh",
-        "ExperimentPValue",
-        "SampleRatioPValue",
-    }
-    (lift,), experiment, variant = written["ExperimentLift"]
-    assert (experiment, variant) == (EXPERIMENT, TREATMENT)
-    status, body = platform.request(get_experiment, pathParameters={"name": EXPERIMENT})
-    assert status == 200
-    by_name = {row["name"]: row for row in body["variants"]}
-    assert by_name[CONTROL]["clicks"] == 100
-    assert by_name[TREATMENT]["clicks"] == 300
-    assert lift == pytest.approx(100 * by_name[TREATMENT]["comparisons"][0]["lift"])
-    status, body = platform.request(get_experiment)
-    assert [row["experiment"] for row in body["experiments"]] == [EXPERIMENT]
+def ask(platform: Platform, *, caller: dict[str, Any] | None = None, **parameters: str) -> tuple[int, Any]:
+    return platform.request(
+        get_recommendations,
+        pathParameters={"user_id": "ann"},
+        queryStringParameters=parameters or None,
+        requestContext={"authorizer": caller or {"iam": {}}},
+    )
 
 
-def test_results_rest_in_the_lake_as_one_line_of_json_a_day(platform, shop) -> None:
-    visits(shop, 10)
-    analyze({"experiment": EXPERIMENT}, lambda_of())
-    analyze({"experiment": EXPERIMENT}, lambda_of())
-    client = boto3.client("s3")
-    (found,) = client.list_objects_v2(Bucket="lake", Prefix="experiments/results/")["Contents"]
-    assert found["Key"] == f"experiments/results/date={datetime.now(UTC):%Y-%m-%d}/{EXPERIMENT}.json"
-    body = client.get_object(Bucket="lake", Key=found["Key"])["Body"].read()
-    assert body.endswith(b"\n")
-    assert json.loads(body)["users"] == 10
+def test_an_answer_names_the_variant_it_counts_for(platform: Platform) -> None:
+    status, answer = ask(platform)
+    (shipped,) = read_definitions().experiments
+    (assignment,) = answer["assignments"]
+    assert (status, answer["experiments"]) == (200, "in_force")
+    assert assignment["experiment"] == shipped.name
+    assert assignment["variant"] in {variant.name for variant in shipped.variants}
+    assert "forced" not in answer
 
 
-def test_the_next_hour_reads_what_came_since(platform, shop) -> None:
-    visits(shop, 10)
-    assert analyze({}, lambda_of())["objects"] == 2
-    assert analyze({}, lambda_of())["objects"] == 0
-    visits(shop, 6, first=10)
-    answer = analyze({}, lambda_of())
-    assert (answer["objects"], answer["experiments"][0]["users"]) == (2, 16)
+def test_a_backend_may_force_a_variant_which_then_counts_for_nothing(platform: Platform) -> None:
+    for variant in ("covisitation", "model"):
+        status, answer = ask(platform, variant=f"home-ranking:{variant}")
+        assert (status, answer["assignments"]) == (200, [])
+        assert answer["forced"] == [{"experiment": "home-ranking", "variant": variant}]
 
 
-def test_a_state_is_written_over_by_nobody_who_has_not_read_it(platform) -> None:
-    lake = S3Lake(boto3.client("s3"), "lake")
-    assert lake.load("k") is None
-    tag = lake.save("k", b"1", instead_of=None)
-    with pytest.raises(Conflict):
-        lake.save("k", b"2", instead_of=None)
-    assert lake.load("k") == (b"1", tag)
-    newer = lake.save("k", b"2", instead_of=tag)
-    with pytest.raises(Conflict):
-        lake.save("k", b"3", instead_of=tag)
-    with pytest.raises(Conflict):
-        lake.save("absent", b"3", instead_of=tag)
-    assert lake.load("k") == (b"2", newer)
-
-
-def test_more_objects_than_a_listing_holds_are_read_in_order(platform) -> None:
-    lake = S3Lake(boto3.client("s3"), "lake")
-    for number in range(1_005):
-        lake.put(f"many/{number:04}", str(number).encode())
-    keys = [key for key, _ in lake.listing("many/")]
-    assert len(keys) == 1_005
-    assert list(lake.bodies(keys[:40])) == [str(number).encode() for number in range(40)]
-
-
-def test_an_analysis_that_fails_tells_so_after_the_others(platform, shop) -> None:
-    S3Lake(boto3.client("s3"), "lake").put(experiment_state(EXPERIMENT), b"damaged")
-    with pytest.raises(AnalysisFailedError, match=f"{EXPERIMENT}: the state can't be read"):
-        analyze({}, lambda_of())
-
-
-def test_an_experiment_that_is_not_defined_is_refused_with_those_that_are(platform) -> None:
-    with pytest.raises(UnknownExperimentError, match=f"defined are {EXPERIMENT}"):
-        analyze({"experiment": "other"}, lambda_of())
+def test_an_app_may_not_force_a_variant(platform: Platform) -> None:
+    _, answer = ask(platform, caller={"jwt": {"claims": {}}}, variant="home-ranking:model")
+    assert "forced" not in answer
+    assert answer["assignments"] == ask(platform)[1]["assignments"]
 
 
 @pytest.mark.parametrize(
-    ("name", "code"),
-    [(EXPERIMENT, "not_analyzed_yet"), ("other", "unknown_experiment"), ("x" * 5_000, "unknown_experiment")],
+    ("parameters", "reason"),
+    [
+        ({"variant": "home-ranking:sideways"}, "there is no home-ranking:sideways"),
+        ({"variant": "model"}, "there is no model:"),
+        ({"session_id": "a b"}, "session_id has 1 to 128 visible ASCII characters"),
+        ({"session_id": "x" * 129}, "session_id has"),
+    ],
 )
-def test_an_experiment_without_results_is_not_found_and_told_why(platform, name: str, code: str) -> None:
-    status, body = platform.request(get_experiment, pathParameters={"name": name})
-    assert (status, body["code"]) == (404, code)
+def test_what_can_not_be_meant_is_refused(
+    platform: Platform, parameters: dict[str, str], reason: str
+) -> None:
+    status, answer = ask(platform, **parameters)
+    assert (status, answer["code"]) == (400, "invalid_parameter")
+    assert reason in answer["detail"]
 
 
-def test_of_nothing_there_is_an_empty_list(platform) -> None:
-    assert platform.request(get_experiment) == (200, {"experiments": []})
-    assert DynamoExperimentStore(boto3.client("dynamodb"), TABLE).analyzed() == []
+def test_a_cold_start_without_appconfig_serves_the_defaults_and_says_so(
+    platform: Platform, capsys: pytest.CaptureFixture[str]
+) -> None:
+    platform.app_config.failing = True
+    status, answer = ask(platform)
+    assert (status, answer["assignments"], answer["experiments"]) == (200, [], "unavailable")
+    counted = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
+    assert [row["ExperimentsUnread"] for row in counted if "ExperimentsUnread" in row] == [[1.0]]
+
+
+def test_a_night_keeps_the_experiments_it_began_with(platform: Platform) -> None:
+    store = boto3.client("s3")
+    for name in ("manifest.json", "tables/items.json"):
+        store.put_object(Bucket="models", Key=f"models/v0/{name}", Body=name.encode())
+    platform.app_config.deploy(json.dumps(TRYING))
+    keep("tonight")
+    first = kept("tonight")
+    assert json.loads(first["experiments/experiments.json"])["experiments"][0]["name"] == "older"
+    assert json.loads(first["tried/tried.json"]) == {"version": "v0"}
+    assert first.keys() >= {"tried/manifest.json", "tried/tables/items.json"}
+    platform.app_config.deploy(as_json(read_definitions()))
+    keep("tonight")
+    assert kept("tonight") == first
+    keep("tomorrow")
+    assert json.loads(kept("tomorrow")["tried/tried.json"]) == {"version": None}
+
+
+def test_a_night_does_not_begin_without_knowing_the_experiments(platform: Platform) -> None:
+    platform.app_config.failing = True
+    with pytest.raises(Unavailable):
+        keep("tonight")
+    assert kept("tonight") == {}
+
+
+def keep(run_id: str) -> None:
+    event = {"step": "champion", "run_id": run_id, "now": END.isoformat(), "shard_count": 1}
+    run_training_step(event, lambda_of())
+
+
+def kept(run_id: str) -> dict[str, bytes]:
+    found = boto3.resource("s3").Bucket("models").objects.filter(Prefix=f"runs/{run_id}/")
+    return {row.key.removeprefix(f"runs/{run_id}/"): row.get()["Body"].read() for row in found}
+
+
+def to_validate(content: str) -> dict[str, str]:
+    return {"content": b64encode(content.encode()).decode(), "configurationVersion": "3"}
+
+
+def test_the_validator_lets_through_what_readers_can_read() -> None:
+    validate_experiments(to_validate(as_json(read_definitions())), CONTEXT)
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"experiments": [{"name": "x"}]}'])
+def test_the_validator_says_what_is_wrong_with_anything_else(content: str) -> None:
+    with pytest.raises(InvalidInput, match="invalid_experiments: "):
+        validate_experiments(to_validate(content), CONTEXT)

@@ -76,7 +76,7 @@ def test_an_event_reaches_profile_and_lake_and_queues_a_refresh(platform: Platfo
 
     profile = DynamoProfileStore(boto3.client("dynamodb"), "table").load([ANN])[ANN].profile
     assert list(profile.recent) == ["sku-1"]
-    assert platform.queued() == [{"user_key": ANN, "surfaces": []}]
+    assert platform.queued() == [{"user_key": ANN, "surfaces": [], "builds": []}]
     s3 = boto3.client("s3")
     (found,) = s3.list_objects_v2(Bucket="lake", Prefix="events/")["Contents"]
     body = gzip.decompress(s3.get_object(Bucket="lake", Key=found["Key"])["Body"].read())

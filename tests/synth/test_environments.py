@@ -15,7 +15,6 @@ REFUSED_BY_THE_LOCAL_AWS = {
     "AWS::ApplicationAutoScaling::ScalableTarget",
     "AWS::Budgets::Budget",
     "AWS::CloudWatch::AnomalyDetector",
-    "AWS::CloudWatch::CompositeAlarm",
     "AWS::Kinesis::StreamConsumer",
     "AWS::SecretsManager::RotationSchedule",
     "AWS::WAFv2::WebACLAssociation",
@@ -90,7 +89,7 @@ def test_an_engine_that_its_aws_does_not_have_is_refused() -> None:
 
 def test_prod_has_every_capability(prod: Assembly) -> None:
     assert prod.of_type("AWS::Kinesis::StreamConsumer")
-    assert prod.of_type("AWS::CloudWatch::CompositeAlarm")
+    assert prod.of_type("AWS::Budgets::Budget")
     watched = [str(alarm.properties.get("Metrics")) for alarm in prod.of_type("AWS::CloudWatch::Alarm")]
     assert any("ANOMALY_DETECTION_BAND" in metrics for metrics in watched)
 
@@ -233,8 +232,10 @@ def test_the_outputs_lead_to_everything_that_a_person_or_a_tool_needs(assembly: 
         "ApiId",
         "ApiUrl",
         "DashboardName",
+        "ExperimentsDashboardName",
         "LakeBucketName",
         "ModelBucketName",
+        "PageTopicArn",
         "RefreshQueueUrl",
         "StateMachineArn",
         "StreamName",

@@ -2,40 +2,72 @@
 
 import json
 import re
+from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import pytest
 
-from personalization.names import NAMESPACE, Dimension, Metric
+from infrastructure.app import define
+from infrastructure.environments import LOCAL
+from infrastructure.stacks.observability import ObservabilityStack
+from personalization.names import NAMESPACE, Dimension, Metric, Surface
 from personalization.runtime.observability import count_by
 from tests.synth.assembly import Assembly, Resource
+from tests.synth.conftest import app_without_bundling
 
+OUTAGES = {
+    "RequestsThrottled",
+    "ServerErrors",
+    "SlowAnswers",
+    "StreamFull",
+    "TableThrottled",
+    "UpdateProfilesBehind",
+}
+"""What users feel at once; one composite alarm pages for all of it."""
+CLICKS = {"ClickRateHomeRankingCovisitation", "ClickRateHomeRankingModel"} | {
+    f"SurfaceClickRate{surface.title()}" for surface in Surface
+}
+"""What a second one pages for, while no outage explains it."""
 ALARMS = {
     "AnalysesFailed",
     "ArchiveBatchesFailed",
     "ArchiveEventsBehind",
-    "ClickRateHomeRankingCovisitation",
-    "ClickRateHomeRankingModel",
-    "ExposureDeliveriesFailed",
+    "EventsQuarantined",
+    "FallbackShare",
+    "FunctionsFailing",
+    "FunctionsThrottled",
     "ExperimentsUnread",
-    "ProfileBatchesFailed",
-    "RefreshDeadLetters",
-    "ServerErrors",
+    "ExposureDeliveriesFailed",
     "ModelRefused",
     "NightStopped",
+    "ProfileBatchesFailed",
+    "RefreshDeadLetters",
+    "SampleRatioHomeRanking",
     "TrainingFailed",
     "TrainingStartsMissed",
     "TrainingTimedOut",
-    "UpdateProfilesBehind",
+    *OUTAGES,
+    *CLICKS,
 }
 ALARMS_ON_NIGHTLY_TRAINING = {"ModelStale"}
 ALARMS_ON_AUTOMATIC_ROLLBACK = {"ModelRolledBack", "RollbackFailed"}
+ALARMS_ON_BANDS = {"UnusualTraffic"} | {f"SurfaceClickRateUnusual{surface.title()}" for surface in Surface}
+COMPOSITES = {"ClickRateAlone", "Outage"}
+PRICE_OF_AN_ALARMED_METRIC, PRICE_OF_A_COMPOSITE = 0.10, 0.50
 
 
 def alarms(assembly: Assembly) -> dict[str, Resource]:
     return {
-        resource.logical_id.removeprefix("Alarms").removeprefix("Rollout")[:-8]: resource
+        resource.logical_id.removeprefix("Alarms")[:-8]: resource
         for resource in assembly.of_type("AWS::CloudWatch::Alarm")
+    }
+
+
+def composites(assembly: Assembly) -> dict[str, Resource]:
+    return {
+        resource.logical_id.removeprefix("Alarms")[:-8]: resource
+        for resource in assembly.of_type("AWS::CloudWatch::CompositeAlarm")
     }
 
 
@@ -46,37 +78,45 @@ def queries(alarm: Resource) -> list[dict[str, Any]]:
 
 def test_what_on_call_must_know_has_an_alarm(assembly: Assembly) -> None:
     environment = assembly.environment
-    unusual = {"UnusualTraffic"} if environment.capabilities.anomaly_detection else set()
+    unusual = ALARMS_ON_BANDS if environment.capabilities.anomaly_detection else set()
     nightly = ALARMS_ON_NIGHTLY_TRAINING if environment.training.nightly else set()
     undone = ALARMS_ON_AUTOMATIC_ROLLBACK if environment.training.rollback_hours else set()
     assert alarms(assembly).keys() == ALARMS | unusual | nightly | undone
+    assert composites(assembly).keys() == COMPOSITES
 
 
-def test_every_alarm_tells_the_topic_when_it_begins_and_ends(assembly: Assembly) -> None:
-    everything = [*alarms(assembly).items(), *_composites(assembly)]
-    for name, alarm in everything:
-        if _notified_by_composite(assembly, name):
+def test_every_alarm_tells_a_topic_when_it_begins_and_ends_or_is_part_of_one_that_does(
+    assembly: Assembly,
+) -> None:
+    for name, alarm in {**alarms(assembly), **composites(assembly)}.items():
+        if name in OUTAGES | CLICKS:
             assert "AlarmActions" not in alarm.properties
             continue
-        assert "Alerts" in str(alarm.properties["AlarmActions"]), name
+        topic = "Pages" if name in COMPOSITES else "Alerts"
+        assert topic in str(alarm.properties["AlarmActions"]), name
         assert alarm.properties["OKActions"] == alarm.properties["AlarmActions"], name
-        assert alarm.properties["AlarmDescription"]
 
 
 def test_cloudwatch_may_publish_to_every_topic_that_an_alarm_tells(assembly: Assembly) -> None:
-    everything = [*alarms(assembly).values(), *(alarm for _, alarm in _composites(assembly))]
+    everything = [*alarms(assembly).values(), *composites(assembly).values()]
     told = {action["Ref"] for alarm in everything for action in alarm.properties.get("AlarmActions", [])}
-    account = assembly.environment.account or {"Ref": "AWS::AccountId"}
-    assert told
+    assert len(told) == 2
     for topic in told:
-        assert {
-            "Sid": "AllowAlarmsOfThisAccount",
-            "Effect": "Allow",
-            "Principal": {"Service": "cloudwatch.amazonaws.com"},
-            "Action": "sns:Publish",
-            "Resource": {"Ref": topic},
-            "Condition": {"StringEquals": {"aws:SourceAccount": account}},
-        } in _topic_statements(assembly, topic)
+        assert _may_publish(assembly, "cloudwatch.amazonaws.com", "AllowAlarmsOfThisAccount", topic)
+
+
+def test_the_bill_is_watched_where_there_is_one(assembly: Assembly) -> None:
+    budgets = assembly.of_type("AWS::Budgets::Budget")
+    assert bool(budgets) is assembly.environment.capabilities.budgets
+    for budget in budgets:
+        limit = budget.properties["Budget"]["BudgetLimit"]
+        assert limit == {"Amount": assembly.environment.limits.monthly_dollars, "Unit": "USD"}
+        notices = budget.properties["NotificationsWithSubscribers"]
+        assert {row["Notification"]["NotificationType"] for row in notices} == {"ACTUAL", "FORECASTED"}
+        for row in notices:
+            (subscriber,) = row["Subscribers"]
+            topic = subscriber["Address"]["Ref"]
+            assert _may_publish(assembly, "budgets.amazonaws.com", "AllowBudgetsOfThisAccount", topic)
 
 
 def test_a_consumer_counts_as_behind_only_after_its_batches_had_time_to_fill(assembly: Assembly) -> None:
@@ -104,13 +144,25 @@ def test_what_is_watched_is_a_metric_that_the_functions_know(assembly: Assembly)
     assert watched <= set(Metric)
 
 
-def test_in_prod_a_low_click_rate_is_told_only_while_no_outage_explains_it(prod: Assembly) -> None:
-    ((_, composite),) = _composites(prod)
-    rule = str(composite.properties["AlarmRule"])
-    explained = rule.index("NOT")
-    assert rule.index("ClickRateHomeRankingModel") < explained
-    assert rule.index("ServerErrors") > explained
-    assert rule.index("UpdateProfilesBehind") > explained
+def test_one_page_stands_for_all_that_users_feel_at_once(assembly: Assembly) -> None:
+    rule = str(composites(assembly)["Outage"].properties["AlarmRule"])
+    assert "NOT" not in rule
+    assert {name for name in alarms(assembly) if f"Alarms{name}" in rule} == OUTAGES
+
+
+def test_a_low_click_rate_pages_only_while_no_outage_explains_it(assembly: Assembly) -> None:
+    rule = str(composites(assembly)["ClickRateAlone"].properties["AlarmRule"])
+    clicks, _, explained = rule.partition("AND (NOT")
+    assert {name for name in alarms(assembly) if f"Alarms{name}" in clicks} == CLICKS
+    assert "AlarmsOutage" in explained
+
+
+def test_what_a_deployment_bakes_under_is_what_users_would_feel_of_it() -> None:
+    app = app_without_bundling(Path(mkdtemp()))
+    define(app, LOCAL)
+    (stack,) = [child for child in app.node.children if isinstance(child, ObservabilityStack)]
+    names = {alarm.node.id for alarm in stack.bake_alarms}
+    assert names == {"ExperimentsUnread", "ServerErrors", "FallbackShare", "SurfaceClickRateHome"}
 
 
 def test_a_click_rate_counts_only_with_enough_impressions(assembly: Assembly) -> None:
@@ -159,7 +211,7 @@ def test_click_rates_are_watched_under_the_dimensions_that_the_function_writes(
 
 
 def test_the_dashboard_shows_every_part_of_the_books(assembly: Assembly) -> None:
-    body = str(assembly.one("AWS::CloudWatch::Dashboard").properties["DashboardBody"])
+    body = str(assembly.one("AWS::CloudWatch::Dashboard", "Dashboard").properties["DashboardBody"])
     for metric in (
         Metric.EVENTS_ACCEPTED,
         Metric.EVENTS_REJECTED,
@@ -168,16 +220,31 @@ def test_the_dashboard_shows_every_part_of_the_books(assembly: Assembly) -> None
         Metric.EVENTS_FILTERED,
         Metric.EVENTS_QUARANTINED,
         Metric.EVENT_LAG,
+        Metric.REFRESH_LAG,
         Metric.RECOMMENDATIONS_SERVED,
-        Metric.MODEL_NDCG,
     ):
         assert f'"{metric}"' in body
-    for variant in ("covisitation", "model"):
-        assert f"home-ranking: {variant}" in body
 
 
-def _composites(assembly: Assembly) -> list[tuple[str, Resource]]:
-    return [(found.logical_id, found) for found in assembly.of_type("AWS::CloudWatch::CompositeAlarm")]
+def test_alarms_cost_less_than_ten_dollars_a_month(prod: Assembly) -> None:
+    watched = sum(max(len(_stats(alarm)), 1) for alarm in alarms(prod).values())
+    # A band counts as two more: https://aws.amazon.com/cloudwatch/pricing/
+    watched += 2 * len(ALARMS_ON_BANDS)
+    price = watched * PRICE_OF_AN_ALARMED_METRIC + len(composites(prod)) * PRICE_OF_A_COMPOSITE
+    assert 0 < price < 10
+
+
+def _may_publish(assembly: Assembly, service: str, sid: str, topic: str) -> bool:
+    account = assembly.environment.account or {"Ref": "AWS::AccountId"}
+    statement = {
+        "Sid": sid,
+        "Effect": "Allow",
+        "Principal": {"Service": service},
+        "Action": "sns:Publish",
+        "Resource": {"Ref": topic},
+        "Condition": {"StringEquals": {"aws:SourceAccount": account}},
+    }
+    return statement in _topic_statements(assembly, topic)
 
 
 def _topic_statements(assembly: Assembly, topic: str) -> list[dict[str, Any]]:
@@ -195,16 +262,12 @@ def _own_metrics(assembly: Assembly) -> set[str]:
     plain = [alarm.properties for alarm in watching if "MetricName" in alarm.properties]
     math = [query["MetricStat"]["Metric"] for alarm in watching for query in _stats(alarm)]
     in_alarms = {metric["MetricName"] for metric in plain + math if metric["Namespace"] == NAMESPACE}
-    body = str(assembly.one("AWS::CloudWatch::Dashboard").properties["DashboardBody"])
+    body = str([board.properties for board in assembly.of_type("AWS::CloudWatch::Dashboard")])
     return in_alarms | set(re.findall(rf'"{NAMESPACE}","(\w+)"', body))
 
 
 def _stats(alarm: Resource) -> list[dict[str, Any]]:
     return [query for query in alarm.properties.get("Metrics", []) if "MetricStat" in query]
-
-
-def _notified_by_composite(assembly: Assembly, name: str) -> bool:
-    return assembly.environment.capabilities.composite_alarm and name.startswith("ClickRateHome")
 
 
 def _shape(alarm: Resource) -> dict[str, Any]:

@@ -99,6 +99,7 @@ ALLOWED = {
         ("dynamodb:PutItem", "table"),
         ("s3:GetObject", "models/models/*"),
     },
+    "show_experiments": {("dynamodb:BatchGetItem", "table")},
     "build_image": {("codebuild:BatchGetBuilds", "build"), ("codebuild:StartBuild", "build")},
     "roll_back_model": {
         ("dynamodb:BatchGetItem", "table"),

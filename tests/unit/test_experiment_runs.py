@@ -215,6 +215,21 @@ def test_sessions_may_be_the_unit(lake, shop, table) -> None:
     assert found.crossed_over == 0
 
 
+def test_users_are_told_apart_by_the_facts_that_the_experiment_is_stratified_by(lake, shop, table) -> None:
+    for user in range(80):
+        variant, country = ("control", "new")[user % 2], ("DE", "NO")[user // 2 % 2]
+        shop.visit(f"user-{user}", variant, START, clicks=1 + user % 3, country=country)
+    shop.visit("nomad", "new", START, country="DE")
+    shop.visit("nomad", "new", START + timedelta(days=1), country="NO")
+    shop.flush()
+    found = results(lake, table, study=Study(design=DESIGN, starts_at=START, strata=("country",)))
+    state = state_of(lake)
+    assert sorted(state.strata) == ["country=DE", "country=NO"]
+    of_germany = state.strata.index("country=DE")
+    assert (state.totals(("control", "new")).stratum == of_germany).sum() == 41
+    assert "stratified" in found.variants[1].comparisons[0].method
+
+
 def test_of_two_runs_at_once_one_keeps_its_state_and_the_other_steps_back(
     lake, shop, table, tmp_path
 ) -> None:

@@ -1,11 +1,14 @@
 from typing import Any
 
+import boto3
 import pytest
+from moto import mock_aws
 
-from infrastructure.local.alarms import SIGNATURE, judge
+from infrastructure.local.alarms import SIGNATURE, RingingAlarm, judge, ringing_alarms
 from infrastructure.local.errors import MetricMathError
 
 Alarm = dict[str, Any]
+RINGING = "attune-local-observability-AlarmsClickRateHome0651D0F8-2CEE51D61FB59"
 
 
 def plain(**changes: Any) -> Alarm:
@@ -77,3 +80,41 @@ def test_a_comparison_that_needs_a_learned_band_is_refused() -> None:
     alarm = plain(ComparisonOperator="GreaterThanUpperThreshold")
     with pytest.raises(MetricMathError, match="GreaterThanUpperThreshold"):
         judge(alarm, history(1, 2, 3))
+
+
+@mock_aws
+def test_what_rings_is_told_with_what_users_feel_and_what_to_do() -> None:
+    client = boto3.client("cloudwatch", region_name="us-east-1")
+    address = "https://git.example.com/docs/runbooks/click-rate.md"
+    for name in (RINGING, "quiet"):
+        client.put_metric_alarm(
+            AlarmName=name,
+            AlarmDescription=f"Users find nothing they like. {address}",
+            Namespace="Attune",
+            MetricName="Clicks",
+            Statistic="Sum",
+            Period=60,
+            EvaluationPeriods=1,
+            Threshold=1,
+            ComparisonOperator="LessThanThreshold",
+        )
+    client.set_alarm_state(AlarmName=RINGING, StateValue="ALARM", StateReason="Values [0.3]")
+    (found,) = ringing_alarms(client)
+    assert (found.title, found.feel) == ("ClickRateHome", "Users find nothing they like.")
+    assert (found.reason, found.runbook) == ("Values [0.3]", address)
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        (RINGING, "ClickRateHome"),
+        ("attune-prod-observability-ClickRateAlone", "ClickRateAlone"),
+        ("disk full", "disk full"),
+    ],
+)
+def test_an_alarm_is_called_as_the_template_calls_it(name: str, title: str) -> None:
+    assert RingingAlarm(name, "", "", "").title == title
+
+
+def test_an_alarm_that_somebody_else_made_is_shown_as_it_is() -> None:
+    assert RingingAlarm.of({"AlarmName": "disk full"}) == ("disk full", "", "", "")

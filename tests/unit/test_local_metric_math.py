@@ -14,6 +14,7 @@ from infrastructure.local.metric_math import evaluate, names
         ("(shown < 12) || (clicked == 3)", 1.0),
         ("clicked ^ 2 - -1", 10.0),
         ("MAX(shown, clicked, 5) + ABS(clicked - shown)", 21.0),
+        ("SQRT(shown + 4)", 4.0),
         ("FILL(absent, 0) + clicked", 3.0),
         ("FILL(clicked, 0)", 3.0),
     ],
@@ -24,7 +25,15 @@ def test_an_expression_has_the_value_that_cloudwatch_gives_it(expression: str, e
 
 @pytest.mark.parametrize(
     "expression",
-    ["absent + 1", "IF(absent > 1, 1, 2)", "IF(zero, 1)", "1 / zero", "MAX(absent, 1)", "-absent"],
+    [
+        "absent + 1",
+        "IF(absent > 1, 1, 2)",
+        "IF(zero, 1)",
+        "1 / zero",
+        "MAX(absent, 1)",
+        "-absent",
+        "SQRT(zero - 1)",
+    ],
 )
 def test_what_follows_from_missing_data_or_a_division_by_zero_is_missing(expression: str) -> None:
     assert evaluate(expression, {"absent": None, "zero": 0.0}) is None

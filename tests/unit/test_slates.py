@@ -15,9 +15,8 @@ from personalization import keys
 from personalization.adapters.memory import FixedDefinitions, MemoryRefreshQueue, MemoryTable, StoredState
 from personalization.builds import Build
 from personalization.definitions import parse_definitions
-from personalization.events import Event, Item
+from personalization.events import Event
 from personalization.experiments import Definitions, Experiment, Variant, Visitor
-from personalization.features import FEATURES
 from personalization.lists import STORED_ITEMS, ListItem, RecommendationList, decode_list, encode_list
 from personalization.model_tables import Tables
 from personalization.names import Ranker, Source
@@ -25,58 +24,19 @@ from personalization.policies import RELEVANCE, Policy
 from personalization.ports import ActiveModel, RefreshRequest
 from personalization.profile_encoding import encode
 from personalization.profiles import Profile, apply, at_seconds
-from personalization.ranking import Metadata, Model
+from personalization.ranking import Model
 from personalization.refreshing import Refresher
-from personalization.reranking import Doubles
 from personalization.serving import Query, Recommender
 from personalization.slates import dense
-from training.acts import Acts
+from toy_model import COUNT, NEWCOMERS, toy_model
 from training.lists import read_lists, user_lists, write_lists
-from training.tables import build_tables
 
-COUNT, NEWCOMERS = 300, 8
 EXPLORING = Policy(diversity=0.3, exploration=0.5)
-
-
-class ByPopularity:
-    """A ranker that anybody can follow: what is popular comes first."""
-
-    def predict(self, matrix: np.ndarray) -> Doubles:
-        return matrix[:, FEATURES.index("popularity_365d")].astype(float)
 
 
 @pytest.fixture(scope="module")
 def model() -> Model:
-    """300 items of 7 categories and 40 tags; the last 8 were published today and nobody has seen them."""
-    chance = np.random.default_rng(5)
-    fresh = dict.fromkeys(range(COUNT - NEWCOMERS, COUNT), NOW)
-    items = [
-        Item(
-            item_id=f"sku-{number:03}",
-            tags=(f"t{number % 40}",),
-            category=f"c{number % 7}",
-            published_at=fresh.get(number, NOW - timedelta(days=300)),
-        )
-        for number in range(COUNT)
-    ]
-    user = np.repeat(np.arange(200), 15)
-    item = np.minimum(chance.geometric(0.02, size=len(user)), COUNT - NEWCOMERS) - 1
-    at = at_seconds(NOW) - chance.integers(0, 40 * 86_400, size=len(user))
-    order = np.lexsort((at, user))
-    acts = Acts(user, item[order], at[order], np.ones(len(user), dtype=np.float32))
-    tables = build_tables(acts, items, at=at_seconds(NOW))
-    metadata = Metadata(
-        version="v1",
-        trained_at=NOW,
-        features=FEATURES,
-        events=0,
-        users=0,
-        items=COUNT,
-        data_from=None,
-        data_to=None,
-        parameters={},
-    )
-    return Model(metadata, tables, ByPopularity())
+    return toy_model()
 
 
 def profile(*events: Event) -> Profile:

@@ -19,10 +19,10 @@ from personalization.archiving import read_lines
 from personalization.attribution import outcomes
 from personalization.errors import CorruptData, InvalidInput
 from personalization.events import decode_event
+from personalization.exposures import Assigned, decode_exposure
 from personalization.exposures import Exposure as ExposureRecord
-from personalization.exposures import decode_exposure
 from personalization.keys import event_prefix, exposure_prefix
-from personalization.profiles import at_seconds
+from personalization.profiles import NO_FACTS, at_seconds, segment_of
 from training.experimentation.study import COVARIATES, Study
 from training.experimentation.totals_state import (
     DAY,
@@ -34,7 +34,7 @@ from training.experimentation.totals_state import (
     hash_of,
 )
 
-CHUNK_OBJECTS: Final = 64
+CHUNK_OBJECTS: Final = 32
 """Objects that are read and taken in before the time is looked at."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _RECEIPT: Final = b'"recommendation_id"'
@@ -204,21 +204,23 @@ def _exposed(lines: Iterable[bytes], readings: Mapping[str, Reading]) -> Iterato
             reading = readings.get(assigned.experiment)
             unit = _unit(reading, record.user_key, record.session_id)
             if reading and unit:
-                yield (
-                    assigned.experiment,
-                    _exposure(reading.state, unit, record, assigned.variant, assigned.forced),
-                )
+                yield assigned.experiment, _exposure(reading, unit, record, assigned)
 
 
-def _exposure(state: TotalsState, unit: str, record: ExposureRecord, variant: str, forced: bool) -> Exposure:
-    left_out = (LeftOut.FORCED if forced else 0) | (LeftOut.BOT if record.bot else 0)
+def _exposure(reading: Reading, unit: str, record: ExposureRecord, assigned: Assigned) -> Exposure:
+    state = reading.state
+    left_out = (LeftOut.FORCED if assigned.forced else 0) | (LeftOut.BOT if record.bot else 0)
     return Exposure(
         user=hash_of(unit),
-        variant=_place(state.variants, variant),
-        stratum=_place(state.strata, ""),
+        variant=_place(state.variants, assigned.variant),
+        stratum=_place(state.strata, _stratum(reading.study, record)),
         at=at_seconds(record.at),
         left_out=int(left_out),
     )
+
+
+def _stratum(study: Study, record: ExposureRecord) -> str:
+    return segment_of(NO_FACTS._replace(**{name: getattr(record, name) for name in study.strata}))
 
 
 def _done(

@@ -5,7 +5,7 @@ not stored are made again of the state. Of two runs at once one keeps its state,
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -150,7 +150,7 @@ def _results(study: Study, state: TotalsState, table: ExperimentStore, now: date
     stored = table.results([study.name])
     return analyze(
         state.totals(study.arms),
-        study.design,
+        replace(study.design, strata=max(len(state.strata), 1)),
         as_of=now,
         started_at=state.first_exposed_at(),
         earlier=stored[0].looks if stored else (),

@@ -22,6 +22,8 @@ class Study:
     ----------
     by_session
         Sessions are the unit, as events and exposures name them, rather than users.
+    strata
+        Names of the facts by which users are told apart; see `profiles.Facts`.
     starts_at
         What arrived in the `COVARIATES` before are covariates; None: there are none, and the first analysis
         reaches back as far as objects may be late.
@@ -31,6 +33,7 @@ class Study:
 
     design: ExperimentDesign
     by_session: bool = False
+    strata: tuple[str, ...] = ()
     starts_at: datetime | None = None
     ends_at: datetime | None = None
 
@@ -71,6 +74,7 @@ def study_of(experiment: Experiment) -> Study:
             effect=experiment.effect,
         ),
         by_session=experiment.unit is Unit.SESSION,
+        strata=experiment.strata,
         starts_at=experiment.starts_at,
         ends_at=experiment.ends_at,
     )

@@ -1,9 +1,11 @@
-"""Starts ministack, put right in three places: `start.py INTERPRETER`.
+"""Starts ministack, put right in four places: `start.py INTERPRETER`.
 
 - ministack runs a Python function with `sys.executable`, that is, with everything ministack depends on in
   reach. A handler could so import a package that neither its folder nor its layers hold, and fail only on
   AWS. Hence Lambdas get an interpreter of their own, whose environment holds boto3 and nothing else.
 - Its CloudFormation refuses alarms on metric math, and with them the whole stack. They are accepted.
+- Its CloudFormation does not know composite alarms, though its CloudWatch has them and judges their rules.
+  They are brought together.
 - It judges alarms on one metric itself, blind to their dimensions. That is left to the runner for every
   alarm (`infrastructure.local.runner`).
 """
@@ -27,11 +29,31 @@ def record_of_alarm(name: str, properties: dict[str, Any]) -> dict[str, Any]:
     return {**record, "Namespace": None, "MetricName": None, "Metrics": properties["Metrics"]}
 
 
+def create_composite(
+    logical_id: str, properties: dict[str, Any], stack_name: str
+) -> tuple[str, dict[str, str]]:
+    """Put a composite alarm; returns its name and what the template may ask of it."""
+    name = properties.get("AlarmName") or provisioners._physical_name(stack_name, logical_id, max_len=255)
+    status, _, body = cloudwatch._put_composite_alarm({}, {**properties, "AlarmName": name}, False, True)
+    if status != 200:
+        raise ValueError(f"AWS::CloudWatch::CompositeAlarm {name} is refused: {body!r}")
+    return name, {"Arn": cloudwatch._composite_alarms[name]["AlarmArn"]}
+
+
+def delete_composite(name: str, _: dict[str, Any]) -> None:
+    """Delete a composite alarm."""
+    cloudwatch._delete_alarms({}, {"AlarmNames": [name]}, False, True)
+
+
 def leave_to_the_runner(_: dict[str, Any]) -> None:
     """Judge no alarm."""
 
 
 sys.executable = sys.argv.pop(1)
 provisioners._cw_metric_alarm_record = record_of_alarm
+provisioners._RESOURCE_HANDLERS["AWS::CloudWatch::CompositeAlarm"] = {
+    "create": create_composite,
+    "delete": delete_composite,
+}
 cloudwatch._evaluate_alarm = leave_to_the_runner
 main()

@@ -1,4 +1,4 @@
-"""`make demo-operations`, the operator's show: refused models, stopped and cheap nights, a rollback."""
+"""`make demo-operations`, the operator's show: refused models, cheap nights, a rollback, an alarm."""
 
 import os
 import subprocess
@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from infrastructure.local import lifecycle
+from infrastructure.local.demo.click_drop import PAGE, ClickDrop
 from infrastructure.local.demo.client import ApiClient
 from infrastructure.local.demo.history import import_history
 from infrastructure.local.demo.logs import LiveEvent
@@ -68,6 +69,7 @@ class Show:
         later = {"now": (now + _STALE).isoformat()}
         dry = self._train("No events for days: the source has dried up", later)
         good &= not dry.soundness["train"]
+        good &= self._clicks_stop()
         self._operate("training.models", "--bucket", self._aws.output("ModelBucketName"))
         _console.print("all as announced" if good else "[red]something went otherwise")
         return bool(good)
@@ -87,6 +89,20 @@ class Show:
         snapshot = str(midnight(now).date())
         sound = one.soundness["train"] and two.soundness["train"]
         return bool(sound and two.fetched["through"] == snapshot and two.fetched["objects"] == objects)
+
+    def _clicks_stop(self) -> bool:
+        """Let visitors stop clicking; show what on-call would be told."""
+        with _console.status("Visitors stop clicking"):
+            ringing = ClickDrop(self._aws, self._client).play()
+        paged = any(PAGE in alarm.name for alarm in ringing)
+        title = "Visitors stop clicking: " + ("[green]on-call is paged" if paged else "[red]nobody is told")
+        table = Table("alarm", "what users feel", "reason", title=title)
+        for alarm in ringing:
+            table.add_row(alarm.title, alarm.feel, alarm.reason)
+        _console.print(table)
+        for page in sorted({alarm.runbook for alarm in ringing}):
+            _console.print(f"what to do: {page}")
+        return paged
 
     def _train(self, title: str, settings: Mapping[str, object] | None = None) -> TrainingRun:
         with _console.status(title):

@@ -31,17 +31,20 @@ class Visitors:
         How likely a user clicks an item at a position.
     seed
         Makes the clicks repeatable for equal slates.
+    slate
+        Items that a visitor is shown.
     """
 
     client: ApiClient
     likes: Likes
     seed: int
+    slate: int = SLATE
 
     def visit(self, user_ids: Sequence[str], advance: Callable[[], None]) -> None:
         """Let each user visit once, a few at a time; calls `advance` after each."""
 
         def visit_one(user_id: str) -> list[Json]:
-            answer = self.client.recommendations(user_id, limit=SLATE)
+            answer = self.client.recommendations(user_id, limit=self.slate)
             advance()
             return self._events(user_id, answer) if answer["items"] else []
 

@@ -50,6 +50,8 @@ class Exposure(Struct, frozen=True, kw_only=True, omit_defaults=True):
         `tokens.tail` of the `recommendation_id`: joins the events that bring it back, without the key.
     session_id
         The visit, if the client named it: the unit of experiments by session.
+    country, device, referrer
+        What was known of the visitor, by which an experiment's strata are told apart.
     bot
         A crawler asked; the record is kept and read by nothing that counts people.
     """
@@ -64,6 +66,9 @@ class Exposure(Struct, frozen=True, kw_only=True, omit_defaults=True):
     receipt: str = ""
     assignments: tuple[Assigned, ...] = ()
     session_id: str | None = None
+    country: str | None = None
+    device: str | None = None
+    referrer: str | None = None
     bot: bool = False
 
 

@@ -105,14 +105,17 @@ CATALOGUE: Final = (
     ),
     *_written("get_recommendations", Metric.RECOMMENDATIONS_SERVED, dimensions=(BY_SOURCE,)),
     *_written("archive_exposures", Metric.EXPOSURES_ARCHIVED, Metric.EXPOSURES_QUARANTINED),
+    *_written("get_recommendations refresh_recommendations", Metric.EXPERIMENTS_UNREAD),
     *_written("refresh_recommendations", Metric.LISTS_REFRESHED),
+    *_written("refresh_recommendations", Metric.REFRESH_LAG, unit=Unit.MILLISECONDS),
+    *_written("refresh_recommendations", Metric.MODEL_AGE, unit=Unit.SECONDS),
     *_written(
         "run_training_step",
         Metric.LISTS_PUBLISHED,
         Metric.MODELS_REFUSED,
         Metric.NIGHTS_STOPPED,
     ),
-    *_written("run_training_step", Metric.MODEL_NDCG, unit=Unit.NONE),
+    *_written("run_training_step", Metric.MODEL_NDCG, Metric.CATALOG_COVERAGE, unit=Unit.NONE),
     *_written("roll_back_model", Metric.MODELS_ROLLED_BACK),
 )
 
@@ -126,7 +129,7 @@ def total_series(extent: Extent) -> int:
     """Count the series of all metrics together.
 
     >>> total_series(Extent(surfaces=3, variants=(2, 2)))
-    77
+    82
     """
     return sum(series(written, extent) for written in CATALOGUE)
 

@@ -70,6 +70,10 @@ class Metric(StrEnum):
     """Lines of the exposures' log that can't be read, kept with the reason (`archive_exposures`)."""
     LISTS_REFRESHED = "ListsRefreshed"
     """Lists rebuilt after an act (`refresh_recommendations`)."""
+    REFRESH_LAG = "RefreshLag"
+    """Milliseconds from asking for a refresh to the lists written (`refresh_recommendations`)."""
+    MODEL_AGE = "ModelAge"
+    """Seconds since the model in service was put there (`refresh_recommendations`)."""
     LISTS_PUBLISHED = "ListsPublished"
     """Lists written by a publish (`run_training_step`)."""
     MODELS_REFUSED = "ModelsRefused"
@@ -81,6 +85,8 @@ class Metric(StrEnum):
     (`run_training_step`)."""
     MODEL_NDCG = "ModelNdcgAt10"
     """Held-out NDCG@10 of the model that was just evaluated, no unit (`run_training_step`)."""
+    CATALOG_COVERAGE = "CatalogCoverage"
+    """Share of the catalogue in anyone's list of that model, no unit (`run_training_step`)."""
 
 
 class Dimension(StrEnum):

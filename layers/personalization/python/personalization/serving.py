@@ -66,6 +66,8 @@ class Recommendations:
 
     Attributes
     ----------
+    facts
+        What is known of the visitor, by the request and from before.
     experiments_known
         False while no definitions could be read: everybody gets the defaults, and counts for nothing.
     """
@@ -78,6 +80,7 @@ class Recommendations:
     assignments: tuple[Assignment, ...]
     list_id: str
     issued_at: datetime
+    facts: Facts = NO_FACTS
     experiments_known: bool = True
 
 
@@ -214,6 +217,7 @@ class Recommender:
             treatment.assignments,
             list_id,
             now,
+            looked_up.facts,
             experiments_known=definitions is not None,
         )
 

@@ -47,6 +47,11 @@ def milliseconds(metric: Metric, value: float) -> None:
     metrics.add_metric(name=metric, unit=MetricUnit.Milliseconds, value=value)
 
 
+def seconds(metric: Metric, value: float) -> None:
+    """Add an age of something that this function looked at."""
+    metrics.add_metric(name=metric, unit=MetricUnit.Seconds, value=value)
+
+
 def number(metric: Metric, value: float) -> None:
     """Add a value of this function that has no unit."""
     metrics.add_metric(name=metric, unit=MetricUnit.NoUnit, value=value)

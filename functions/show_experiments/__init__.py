@@ -1,0 +1,1 @@
+"""A custom widget of a CloudWatch dashboard: what the experiments have shown so far."""
