@@ -89,7 +89,7 @@ def balanced_salt(
     """Return the best of the salts `name-1`, `name-2`, … and, to compare, the name itself as the salt.
 
     Best is the least chi-squared, the first of equals. Cost O(users x length of a key) a try, vectorized:
-    0.02 s for 100,000 users; memory 22 bytes a user, and some columns.
+    14 ms for 100,000 users; memory 22 bytes a user, and some columns.
     """
     letters = letters_of(user_keys)
 

@@ -24,7 +24,7 @@ def letters_of(units: Sequence[str]) -> Bytes:
 
 
 def buckets(salt: str, letters: Bytes) -> Doubles:
-    """(n,), the place in [0, 1) of every unit under a salt. Cost O(letters), 25 ms for 100,000 user keys.
+    """(n,), the place in [0, 1) of every unit under a salt. Cost O(letters), 14 ms for 100,000 user keys.
 
     >>> buckets("", letters_of(["a"])).tolist()
     [0.0216]
