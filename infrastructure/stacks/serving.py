@@ -5,6 +5,7 @@ from aws_cdk.aws_apigatewayv2 import HttpMethod
 from aws_cdk.aws_lambda_event_sources import SqsEventSource
 from constructs import Construct
 
+from infrastructure.constructs.console import Console
 from infrastructure.constructs.grants import grant_items, grant_objects, grant_secret, grant_send
 from infrastructure.constructs.layers import Layers
 from infrastructure.constructs.python_function import PythonFunction
@@ -38,7 +39,11 @@ class ServingStack(AttuneStack):
         self.api.route(HttpMethod.PUT, "/v1/items", ingestion.put_items)
         self.api.route(HttpMethod.GET, "/v1/users/{user_id}/recommendations", self.get_recommendations)
         self.api.route(HttpMethod.GET, "/v1/trending", self.get_trending)
+        console = Console(
+            self, "Console", environment=environment, api=self.api, data=data, layers=self._layers
+        )
         CfnOutput(self, "ApiUrl", value=self.api.url)
+        CfnOutput(self, "ConsoleUrl", value=console.url)
         CfnOutput(self, "ApiId", value=self.api.api.api_id)
 
     def _get_recommendations(self) -> PythonFunction:

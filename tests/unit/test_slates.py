@@ -23,8 +23,9 @@ from personalization.policies import RELEVANCE, Policy
 from personalization.ports import ActiveModel, RefreshRequest
 from personalization.profile_encoding import encode
 from personalization.profiles import Profile, apply, at_seconds
-from personalization.ranking import Metadata, Model
+from personalization.ranking import Model
 from personalization.refreshing import Refresher
+from personalization.registry import Metadata
 from personalization.reranking import Doubles
 from personalization.serving import Query, Recommender
 from personalization.slates import dense
