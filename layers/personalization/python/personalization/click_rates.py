@@ -47,11 +47,12 @@ class Window(NamedTuple):
 
 
 class Point(Struct, frozen=True):
-    """One period of one variant."""
+    """One period of one variant; its interval is as that of the whole window."""
 
     at: datetime
     impressions: int
     clicks: int
+    interval: tuple[float, float] | None
 
 
 class ClickRate(Struct, frozen=True, kw_only=True):
@@ -111,9 +112,7 @@ def series_of(experiments: Iterable[Experiment]) -> list[Series]:
 
 def click_rate(series: Series, counts: Mapping[datetime, Counts]) -> ClickRate:
     """Sum up one variant."""
-    points = tuple(
-        Point(at, round(counts[at].impressions), round(counts[at].clicks)) for at in sorted(counts)
-    )
+    points = tuple(_point(at, counts[at]) for at in sorted(counts))
     impressions = sum(point.impressions for point in points)
     clicks = sum(point.clicks for point in points)
     return ClickRate(
@@ -121,9 +120,14 @@ def click_rate(series: Series, counts: Mapping[datetime, Counts]) -> ClickRate:
         impressions=impressions,
         clicks=clicks,
         rate=clicks / impressions if impressions else None,
-        interval=wilson_interval(clicks, impressions) if impressions else None,
+        interval=wilson_interval(clicks, impressions),
         points=points,
     )
+
+
+def _point(at: datetime, counts: Counts) -> Point:
+    impressions, clicks = round(counts.impressions), round(counts.clicks)
+    return Point(at, impressions, clicks, wilson_interval(clicks, impressions))
 
 
 def click_rates(
@@ -133,14 +137,16 @@ def click_rates(
     return [click_rate(one, counts.get(one, {})) for one in series]
 
 
-def wilson_interval(successes: int, trials: int, *, confidence: float = 0.95) -> tuple[float, float]:
-    """Interval of a proportion (Wilson 1927, without continuity correction).
+def wilson_interval(successes: int, trials: int, *, confidence: float = 0.95) -> tuple[float, float] | None:
+    """Interval of a proportion (Wilson 1927, without continuity correction); None of no trials.
 
     Clicks on what was shown before the window began may outnumber its impressions; they count as all.
 
     >>> [round(end, 4) for end in wilson_interval(30, 1000)]
     [0.0211, 0.0425]
     """
+    if not trials:
+        return None
     z = NormalDist().inv_cdf(0.5 + confidence / 2)
     share = min(successes, trials) / trials
     center = share + z * z / (2 * trials)
