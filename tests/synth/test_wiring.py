@@ -57,7 +57,16 @@ ALLOWED = {
         ("secretsmanager:GetSecretValue", "user key secret"),
         ("secretsmanager:GetSecretValue", "token secret"),
     },
+    "get_console_data": {
+        ("dynamodb:BatchGetItem", "table"),
+        ("s3:ListBucket", "models"),
+        ("s3:GetObject", "models/models/*"),
+        ("secretsmanager:GetSecretValue", "user key secret"),
+        ("cloudwatch:DescribeAlarms", "*"),
+        ("cloudwatch:GetMetricData", "*"),
+    },
     "get_trending": {("dynamodb:BatchGetItem", "table")},
+    "serve_console": set(),
     "refresh_recommendations": OF_QUEUE_CONSUMER
     | {
         ("dynamodb:BatchGetItem", "table"),
