@@ -1,8 +1,9 @@
-"""A headless Chromium of the machine's own: found, started with a new profile each time, and never on the network."""
+"""A headless Chromium of the machine's own: found, started with a new profile, and kept off the network."""
 
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ FLAGS = (
 
 
 @contextmanager
-def chromium() -> Iterator["Browser"]:  # noqa: F821
+def chromium() -> Iterator[Any]:
     """Hold a browser open; Playwright gives it an empty profile, which it removes at the end."""
     from playwright.sync_api import sync_playwright
 

@@ -3,6 +3,7 @@
 `PYTHONPATH=tests python -m console_site` serves it until it is interrupted, to be looked at.
 """
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -49,6 +50,8 @@ MOUNT = "/_aws/execute-api/abc123"
 SECRET = "user-key-secret"
 HOSTILE = "<img src=x onerror=\"document.title='broken in'\">"
 ALARM = "attune-test-observability-AlarmsClickRateHomeRankingModel2F9C11AB-1BZ5J2H7K3QX"
+ERRORS = "observability-AlarmsServerErrors0B7E44D1-9QK2M4X7T1ZP"
+BEHIND = "observability-AlarmsUpdateProfilesBehind5A0C9E3F-4WJ8N2V6R3YL"
 RUNBOOK = "https://example.com/attune/docs/runbooks/click-rate.md"
 CONTEXT = SimpleNamespace(
     function_name="f", memory_limit_in_mb=128, invoked_function_arn="arn", aws_request_id="request-1"
@@ -79,9 +82,7 @@ class Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def running_site(
-    *, sign_in_url: str = "none", client_id: str = "none", seed: bool = True
-) -> Iterator[Site]:
+def running_site(*, sign_in_url: str = "none", client_id: str = "none", seed: bool = True) -> Iterator[Site]:
     """Serve the console, with data or empty."""
     with mock_aws(), patch.dict(os.environ, _settings(sign_in_url, client_id)):
         _create()
@@ -163,6 +164,25 @@ def _request_handler(site: Site) -> type[BaseHTTPRequestHandler]:
     return RequestHandler
 
 
+def get(route: str, *, status: int = 200, user_id: str | None = None, **query: str) -> Any:
+    """Ask the deployed handler for a section."""
+    from functions.get_console_data.handler import handler
+
+    answer = handler(
+        {
+            "routeKey": f"GET /v1/admin/{route}",
+            "headers": {},
+            "pathParameters": {"user_id": user_id} if user_id is not None else None,
+            "queryStringParameters": query,
+        },
+        CONTEXT,
+    )
+    assert answer["statusCode"] == status, answer["body"]
+    if status == 200:
+        assert answer["headers"]["cache-control"] == "no-store"
+    return json.loads(answer["body"])
+
+
 def _create() -> None:
     create_table(boto3.client("dynamodb"))
     boto3.client("s3").create_bucket(Bucket="models")
@@ -171,7 +191,7 @@ def _create() -> None:
 
 
 def fill(now: datetime) -> None:
-    """Leave what a platform that runs has: a model before and one in service, a user, counts, results, alarms."""
+    """Leave what a platform that runs has: models, a user with lists, counts, results, alarms."""
     _publish(now)
     _act(now)
     _count(now)
@@ -231,7 +251,13 @@ def _publish(now: datetime) -> None:
 
 
 def _write(
-    lists: DynamoListStore, key: keys.Key, items: list[ListItem], now: datetime, *, revision: int = 0, ranker: Any = None
+    lists: DynamoListStore,
+    key: keys.Key,
+    items: list[ListItem],
+    now: datetime,
+    *,
+    revision: int = 0,
+    ranker: Any = None,
 ) -> None:
     built = RecommendationList(
         list_id="list-1",
@@ -271,7 +297,15 @@ def _act(now: datetime) -> None:
     ann = user_key(SECRET.encode(), "ann")
     profiles = DynamoProfileStore(boto3.client("dynamodb"), TABLE)
     (state,) = profiles.load([ann]).values()
-    acts = (("view", 0), ("click", 4), ("add_to_cart", 1), ("view", 6), ("click", 8), ("like", 3), ("click", 2))
+    acts = (
+        ("view", 0),
+        ("click", 4),
+        ("add_to_cart", 1),
+        ("view", 6),
+        ("click", 8),
+        ("like", 3),
+        ("click", 2),
+    )
     for age, (kind, number) in enumerate(acts):
         at = now - timedelta(minutes=7 * age + 3)
         apply(state.profile, event(kind, f"sku-{number}", occurred_at=at, surface="home"))
@@ -302,7 +336,9 @@ def _count(now: datetime) -> None:
             )
 
 
-def results(now: datetime, *, decision: Decision = Decision.SHIP, verdict: str = "", mismatch: bool = False) -> ExperimentResults:
+def results(
+    now: datetime, *, decision: Decision = Decision.SHIP, verdict: str = "", mismatch: bool = False
+) -> ExperimentResults:
     """Build the results of the packaged experiment."""
     (experiment,) = packaged_definitions().experiments
     control, treated = experiment.variants
@@ -399,10 +435,10 @@ def _analyze(now: datetime) -> None:
 def _watch() -> None:
     client = boto3.client("cloudwatch")
     alarms = {
-        ALARM: f"CTR of model in home-ranking fell below 1%: see whether clicks still arrive. {RUNBOOK}",
-        "attune-test-observability-AlarmsServerErrors0B7E44D1-9QK2M4X7T1ZP": "More than 1% of requests fail. docs/runbooks/server-errors.md",
-        "attune-test-observability-AlarmsUpdateProfilesBehind5A0C9E3F-4WJ8N2V6R3YL": f"Profiles are a minute behind. {HOSTILE}",
-        "attune-other-observability-AlarmsServerErrors0B7E44D1-9QK2M4X7T1ZP": "Of another environment.",
+        ALARM: f"Fewer people click on what model shows them on home. {RUNBOOK}",
+        f"attune-test-{ERRORS}": "Pages fail to load. docs/runbooks/server-errors.md",
+        f"attune-test-{BEHIND}": f"Profiles are a minute behind. {HOSTILE}",
+        f"attune-other-{ERRORS}": "Of another environment.",
     }
     for name, description in alarms.items():
         client.put_metric_alarm(
@@ -423,7 +459,10 @@ def _watch() -> None:
 def main() -> None:
     """Serve the console until interrupted."""
     os.environ.update(
-        AWS_ACCESS_KEY_ID="testing", AWS_SECRET_ACCESS_KEY="testing", AWS_DEFAULT_REGION="us-east-1", AWS_REGION="us-east-1"
+        AWS_ACCESS_KEY_ID="testing",
+        AWS_SECRET_ACCESS_KEY="testing",
+        AWS_DEFAULT_REGION="us-east-1",
+        AWS_REGION="us-east-1",
     )
     with running_site() as site:
         site.set_alarm(ALARM, "ALARM", "Threshold Crossed: 0.42 was less than 1.0.")

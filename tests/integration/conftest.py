@@ -11,11 +11,19 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from browser import chromium
 from contracts.conftest import TABLE, create_table
 
 CONTEXT = SimpleNamespace(
     function_name="f", memory_limit_in_mb=128, invoked_function_arn="arn", aws_request_id="request-1"
 )
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """One browser for all tests of a module."""
+    with chromium() as running:
+        yield running
 
 
 @dataclass

@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import binomtest
 
 from factories import NOW
-from personalization.click_rates import Counts, Series, click_rate, click_rates, window, wilson_interval
+from personalization.click_rates import Counts, Series, click_rate, click_rates, wilson_interval, window
 from personalization.errors import InvalidInput
 
 SERIES = Series("home", "home-ranking", "model")

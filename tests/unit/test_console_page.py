@@ -1,4 +1,4 @@
-"""The page of the console as it is served: complete, of one origin, and with nothing that could run inline."""
+"""The page of the console as it is served: complete, of one origin, and with nothing inline."""
 
 import re
 from collections.abc import Iterator
@@ -92,7 +92,14 @@ def test_the_page_learns_where_to_sign_in_or_that_it_need_not(environment: pytes
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 def test_no_file_reads_data_as_markup_or_asks_anybody_else(file: Path) -> None:
     text = file.read_text()
-    reading_markup = ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function")
+    reading_markup = (
+        "innerHTML",
+        "outerHTML",
+        "insertAdjacentHTML",
+        "document.write",
+        "eval(",
+        "new Function",
+    )
     assert not [word for word in reading_markup if word in text]
     addresses = set(re.findall(r"""["'(](?:https?:)?//[^"')\s]+""", text))
     assert addresses <= {'"http://www.w3.org/2000/svg'}

@@ -42,9 +42,7 @@ def table() -> MemoryTable:
     table.states["user-1"] = StoredState(encode(profile))
     (experiment,) = packaged_definitions().experiments
     variant = experiment.variants[1]
-    key = keys.list_key(
-        "user-1", surface="home", ranker=variant.ranker, policy=variant.policy, version="v1"
-    )
+    key = keys.list_key("user-1", surface="home", ranker=variant.ranker, policy=variant.policy, version="v1")
     table.write_list(key, listed("a", "b", "c", revision=1), expires_at=0)
     table.write_list(keys.segment_key(keys.POPULAR, version="v1"), listed("p", "q"), expires_at=0)
     return table
@@ -75,7 +73,11 @@ def test_the_served_variant_is_what_the_read_path_answers(table: MemoryTable) ->
         found = look(table, query)
         (served,) = [variant for variant in found.variants if variant.served]
         assert found.assignments == answer.assignments
-        assert (list(served.items), served.source, served.label) == (answer.items, answer.source, answer.label)
+        assert (list(served.items), served.source, served.label) == (
+            answer.items,
+            answer.source,
+            answer.label,
+        )
 
 
 def test_looking_changes_nothing(table: MemoryTable) -> None:

@@ -106,7 +106,7 @@ function profile(known) {
       ["Consent", known.consent ?? "not asked"],
       ["Revision", count(known.revision)],
     ]),
-    known.categories.length > 0 && table("Categories of the recent acts", ["Category", ["Share", "number"], ""],
+    known.categories.length > 0 && table("Categories of the recent acts", ["Category", ["Share", "number"], "Of all"],
       known.categories.map(([name, share]) => [name, [percent(share, 0), "number"], bar(share, `${name}: ${percent(share, 0)}`)])),
     known.recent.length > 0 && table(`Recent acts, the latest on each item, times in ${zone}`, ["Item", "Act", "When"],
       known.recent.map((act) => [
