@@ -69,6 +69,13 @@ class Site:
     """Every request: its path with the query, and the Authorization header."""
     broken: set[str] = field(default_factory=set)
     """Routes that answer 503."""
+    gate: Callable[[str, str | None], int] = lambda *_: 200
+    """What the authorizer of the API answers to a path and an Authorization header: 200, 401 or 403."""
+
+    def know(self, **settings: str) -> None:
+        """Change what the functions read from their environment."""
+        os.environ.update(settings)
+        _forget()
 
     def set_alarm(self, name: str, state: str, reason: str = "Threshold crossed.") -> None:
         boto3.client("cloudwatch").set_alarm_state(AlarmName=name, StateValue=state, StateReason=reason)
@@ -141,8 +148,9 @@ def _request_handler(site: Site) -> type[BaseHTTPRequestHandler]:
                     self.send_error(404)
 
         def _data(self, read: Handler, route: str, query: str, parameters: dict[str, str] | None) -> None:
-            if route in site.broken:
-                self.send_error(503)
+            status = 503 if route in site.broken else site.gate(self.path, self.headers["authorization"])
+            if status != 200:
+                self.send_error(status)
                 return
             values = dict(parse_qsl(query))
             asked = {"routeKey": route, "pathParameters": parameters, "queryStringParameters": values}

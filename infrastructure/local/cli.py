@@ -1,4 +1,4 @@
-"""`python -m infrastructure.local up|down|status|url|rollback [--port N]`."""
+"""`python -m infrastructure.local up|down|status|url|console|rollback [--port N]`."""
 
 import argparse
 import os
@@ -22,7 +22,7 @@ _errors: Final = Console(highlight=False, soft_wrap=True, stderr=True)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     commands: dict[str, Callable[[int], None]] = {"up": _up, "down": _down, "status": _status, "url": _url}
-    commands["rollback"] = _rollback
+    commands |= {"console": _console_url, "rollback": _rollback}
     parser = argparse.ArgumentParser(prog="python -m infrastructure.local", description=__doc__)
     parser.add_argument("command", choices=commands)
     parser.add_argument("--port", type=int, default=int(os.environ.get("PORT") or DEFAULT_PORT))
@@ -68,9 +68,14 @@ def _url(port: int) -> None:
     _console.print(lifecycle.find(port).api_url)
 
 
+def _console_url(port: int) -> None:
+    _console.print(lifecycle.find(port).console_url)
+
+
 def _describe(aws: LocalAws) -> None:
     table = Table.grid(padding=(0, 2))
     table.add_row("API", aws.api_url)
+    table.add_row("Console", aws.console_url)
     table.add_row("AWS", f"{aws.endpoint_url} (any credentials, region us-east-1)")
     table.add_row("Outputs", str(aws.layout.outputs))
     table.add_row("Logs", str(aws.layout.emulator_log))

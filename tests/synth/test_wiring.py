@@ -205,6 +205,9 @@ def test_an_asset_holds_its_own_function_and_nothing_of_its_neighbours(local: As
         assert {path.name for path in (asset / "functions").iterdir()} == {"__init__.py", name}
         assert not list(asset.rglob("__pycache__"))
         assert _sources(asset / "functions" / name) == _sources(ROOT / "functions" / name)
+    page = local.asset_of(local.lambdas["serve_console"]) / "functions/serve_console/page"
+    written = ROOT / "functions/serve_console/page"
+    assert {file.name for file in page.iterdir()} == {file.name for file in written.iterdir()}
 
 
 def _sources(folder: Path) -> set[str]:
