@@ -39,7 +39,7 @@ def test_every_section_shows_its_data_and_the_browser_has_nothing_to_say(console
         "Ship model: CTR is 13.4% higher (3.2% to 23.5%), and no guardrail is harmed." in shown["Experiments"]
     )
     assert re.search(
-        r"CTR\s*goal\s+model\s+4\.12%\s+4\.67%\s+\+13\.\d%\s+\+3\.2% to \+23\.5%", shown["Experiments"]
+        r"CTR\s*goal\s+model\s+\+13\.\d%\s+\+3\.2% to \+23\.5%\s+4\.12%\s+4\.67%", shown["Experiments"]
     )
     assert "Nobody is chosen." in shown["Users"]
     assert re.search(r"nightly-0115\s+in service", shown["Models"])

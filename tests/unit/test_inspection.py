@@ -137,3 +137,9 @@ def test_a_long_history_is_cut_to_the_newest_acts() -> None:
 
 def test_an_empty_profile_is_none() -> None:
     assert summarize(Profile(), lambda _: {}) is None
+
+
+def test_a_variant_says_what_it_chooses(table: MemoryTable) -> None:
+    other, model = look(table).variants
+    assert other.changes == {"ranker": "covisitation"}
+    assert model.changes == {"ranker": "lightgbm", "policy": {"diversity": 0.25}}

@@ -76,11 +76,11 @@ function curve(results, width) {
 }
 
 function variants(results) {
-  const heads = ["Variant", "Users", "Impressions", "Clicks", "CTR", "95% interval", "Conversions", "Revenue"]
+  const heads = ["Variant", "CTR", "95% interval", "Users", "Clicks", "Impressions", "Conversions", "Revenue"]
   return table(`${results.experiment}: variants`, heads.map((head, index) => (index === 0 ? head : [head, "number"])),
     results.variants.map((one, index) => [
       index === 0 ? h("span", {}, one.name, " ", chip("control")) : one.name,
-      ...[count(one.users), count(one.impressions), count(one.clicks), percent(one.ctr), range(one.ctr_interval, percent),
+      ...[percent(one.ctr), range(one.ctr_interval, percent), count(one.users), count(one.clicks), count(one.impressions),
         count(one.conversions), decimal(one.revenue)].map((value) => [value, "number"]),
     ]))
 }
@@ -93,15 +93,15 @@ function comparisons(results) {
   if (rows.length === 0) return null
   const ends = rows.flatMap((one) => one.always_valid ?? one.interval ?? [])
   const domain = [Math.min(-0.01, ...ends), Math.max(0.01, ...ends)]
-  const numbers = ["Control", "Variant", "Lift", "Always-valid interval", "This look's interval", "p, always valid", "p, adjusted"]
+  const numbers = ["Lift", "Always-valid interval", "Control", "Variant", "This look's interval", "p, always valid", "p, adjusted"]
   const heads = ["Metric", "Of", ...numbers.map((head) => [head, "number"]), "On one scale"]
   return [methods(rows), table(`${results.experiment}: variants against the control`, heads, rows.map((one) => [
     h("span", {}, words(one.metric), " ", chip(one.role), one.harmed && [" ", chip("harmed", "bad")]),
     one.variant,
-    [shown(one.unit, one.control), "number"],
-    [shown(one.unit, one.value), "number"],
     [h("strong", {}, lift(one.lift)), "number"],
     [range(one.always_valid, lift), "number"],
+    [shown(one.unit, one.control), "number"],
+    [shown(one.unit, one.value), "number"],
     [range(one.interval, lift), "number"],
     [pValue(one.always_valid_p_value), "number"],
     [pValue(one.adjusted_p_value ?? one.p_value), "number"],

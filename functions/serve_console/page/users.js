@@ -67,7 +67,7 @@ function variant(one, places) {
       ["Experiment", one.experiment ?? "none"],
       ["Label", one.label || "–"],
       ["Source", words(one.source)],
-      ["Ranker", one.ranker],
+      ["Chooses", choices(one.changes)],
       ["Model", one.model_version ? h("code", {}, one.model_version) : "none"],
     ]),
     one.items.length === 0
@@ -75,6 +75,9 @@ function variant(one, places) {
       : table(`${one.variant}: items in order`, [["Place", "number"], "Item", ["Score", "number"]],
         one.items.map((item, index) => row(item, index + 1, one.served, places))))
 }
+
+const choices = (changes) => Object.entries(changes).map(([name, value]) =>
+  `${name.replaceAll("_", " ")} ${typeof value === "object" ? Object.entries(value).map((pair) => pair.join(" ")).join(", ") : value}`).join("; ") || "nothing"
 
 function row(item, place, served, places) {
   const details = [item.category, item.reason && words(item.reason)]

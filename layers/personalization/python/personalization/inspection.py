@@ -8,16 +8,16 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
+import msgspec
 from msgspec import Struct
 
 from personalization import keys
 from personalization.events import EventType, Item
 from personalization.experiments import Assignment, Definitions, Variant
 from personalization.lists import ListItem
-from personalization.names import Ranker, Source
-from personalization.policies import Policy
+from personalization.names import Source
 from personalization.ports import ListStore, RefreshRequest
 from personalization.profiles import KINDS, Profile, Touch, latest
 from personalization.serving import Query, Recommender, SharedLists
@@ -37,13 +37,14 @@ class Shown(Struct, frozen=True, kw_only=True):
         None on a surface without one.
     served
         The user gets this variant.
+    changes
+        What the variant chooses, by name.
     """
 
     experiment: str | None
     variant: str
     weight: float
-    ranker: Ranker
-    policy: Policy
+    changes: dict[str, Any]
     served: bool
     label: str
     source: Source
@@ -174,14 +175,18 @@ class Inspector:
             experiment=experiment,
             variant=variant.name,
             weight=variant.weight,
-            ranker=variant.ranker,
-            policy=variant.policy,
+            changes=_changes(variant),
             served=served,
             label=answer.label,
             source=answer.source,
             model_version=answer.model_version,
             items=tuple(answer.items),
         )
+
+
+def _changes(variant: Variant) -> dict[str, Any]:
+    chosen: dict[str, Any] = msgspec.to_builtins(variant)
+    return {name: value for name, value in chosen.items() if name in ("ranker", "policy") and value}
 
 
 def summarize(
