@@ -216,6 +216,19 @@ def test_a_session_that_was_ended_elsewhere_ends_here(page: Any, guarded: Guarde
     assert page.get_by_text("nightly-0115").count() == 0
 
 
+def test_a_sign_in_that_is_out_of_reach_ends_no_session(page: Any, guarded: Guarded, operator: str) -> None:
+    sign_in(page, guarded.site)
+    page.get_by_text("nightly-0115").first.wait_for()
+    age_tokens(page)
+    page.route("**/oauth2/token", lambda route: route.abort())
+    page.get_by_role("button", name="Refresh").click()
+    page.get_by_text("The sign-in can't be reached to renew your session.").wait_for()
+    assert page.get_by_text("nightly-0115").count()
+    page.unroute("**/oauth2/token")
+    page.get_by_role("button", name="Refresh").click()
+    page.get_by_role("alert").wait_for(state="detached")
+
+
 def test_a_forged_token_shows_nothing(page: Any, guarded: Guarded, operator: str) -> None:
     sign_in(page, guarded.site)
     page.get_by_text("nightly-0115").first.wait_for()

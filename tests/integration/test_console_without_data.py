@@ -32,6 +32,19 @@ def test_a_platform_on_which_nothing_happened_yet_says_what_to_do(browser: Any) 
 
 
 @needs_chromium
+def test_a_page_that_cannot_start_says_so(browser: Any) -> None:
+    with running_site(seed=False) as empty:
+        context = browser.new_context(viewport=DESKTOP)
+        page = context.new_page()
+        page.route("**/config.json", lambda route: route.abort())
+        page.goto(empty.url)
+        page.get_by_role("alert").wait_for()
+        assert "The console could not start." in page.inner_text("main")
+        assert "Loading" not in page.inner_text("main")
+        context.close()
+
+
+@needs_chromium
 def test_without_a_token_the_page_is_empty_and_offers_the_sign_in(browser: Any) -> None:
     with running_site(sign_in_url="https://sign-in.example.com", client_id="client-1") as guarded:
         context = browser.new_context(viewport=DESKTOP)

@@ -21,7 +21,9 @@ export class Api {
   async get(path, parameters = {}) {
     const headers = {}
     if (this.#signIn !== null) {
-      const token = await this.#signIn.token()
+      const token = await this.#signIn.token().catch(() => {
+        throw new Refused("The sign-in can't be reached to renew your session.", "The next try is automatic.")
+      })
       if (token === null) throw new NotSignedIn()
       headers.authorization = `Bearer ${token}`
     }

@@ -28,7 +28,7 @@ async function start() {
     page.api = new Api(page.signIn)
     await page.signIn?.finish()
   } catch (error) {
-    if (!(error instanceof SignInError)) return fail("The console could not start.", "Reload the page.")
+    if (!(error instanceof SignInError)) return failToStart()
     return askToSignIn(`The sign-in failed. ${error.message}`)
   }
   if (page.signIn && (await page.signIn.token().catch(() => null)) === null) return askToSignIn()
@@ -40,6 +40,7 @@ async function start() {
 
 function askToSignIn(problem = "") {
   clearTimeout(page.timer)
+  byId("main").removeAttribute("aria-busy")
   for (const id of ["controls", "sections"]) byId(id).hidden = true
   byId("title").textContent = "Attune console"
   show("problem", problem && h("p", { class: "problem", role: "alert" }, problem))
@@ -47,6 +48,12 @@ function askToSignIn(problem = "") {
     h("p", {}, "Recommendations, experiments, models and alarms of this deployment, for its operators."),
     h("button", { type: "button", class: "primary", id: "sign-in", onclick: () => page.signIn.start() }, "Sign in")))
   document.title = "Sign in · Attune console"
+}
+
+function failToStart() {
+  byId("main").removeAttribute("aria-busy")
+  show("view")
+  fail("The console could not start.", "Reload the page.")
 }
 
 function fail(message, advice) {
