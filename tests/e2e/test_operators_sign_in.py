@@ -208,7 +208,7 @@ def test_a_token_is_renewed_before_it_ends_and_nobody_notices(
 def test_a_session_that_was_ended_elsewhere_ends_here(page: Any, guarded: Guarded, operator: str) -> None:
     sign_in(page, guarded.site)
     page.get_by_text("nightly-0115").first.wait_for()
-    guarded.cognito.admin_user_global_sign_out(UserPoolId=guarded.pool_id, Username=OPERATOR)
+    guarded.cognito.revoke_token(Token=tokens(page)["refresh"], ClientId=guarded.client_id)
     age_tokens(page)
     page.get_by_role("button", name="Refresh").click()
     page.get_by_text("Your session has ended: sign in again.").wait_for()
