@@ -54,10 +54,7 @@ def _definition(experiment: Experiment) -> Json:
         "name": experiment.name,
         "surface": experiment.surface,
         "coverage": experiment.coverage,
-        "variants": [
-            {"name": variant.name, "weight": variant.weight, "label": variant.label}
-            for variant in experiment.variants
-        ],
+        "variants": [{"name": variant.name, "weight": variant.weight} for variant in experiment.variants],
     }
 
 
