@@ -18,7 +18,7 @@ AWS_READY := .local/emulator/.ready
 
 export PORT DATA KEEP APPLY
 
-.PHONY: bench prove help setup demo demo-operations rollback replay-quarantine rebuild-profiles up down status url analyze test check format synth
+.PHONY: bench prove help setup console demo demo-operations rollback replay-quarantine rebuild-profiles up down status url analyze test check format synth
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ status: setup ## print the addresses of the running one (PORT=4566)
 
 url: setup ## print the address of its HTTP API only (PORT=4566)
 	@$(PYTHON) -m infrastructure.local url
+
+console: setup ## print the address of the operators' console, for a browser (PORT=4566)
+	@$(PYTHON) -m infrastructure.local console
 
 test: check ## check, and run every test, up to the one that deploys
 	@$(PYTHON) -m pytest -n 2 --dist loadgroup --ignore tests/prove

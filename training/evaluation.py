@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from personalization import registry
 from personalization.candidates import SOURCES, Candidates
 from personalization.features import FEATURES
 from personalization.model_tables import Floats
@@ -37,7 +38,7 @@ EARLY: Final = 20
 """Recall of sources is measured at their own size, and at this one, which is the same for all."""
 GROUPS: Final = {"new": (1, 3), "casual": (4, 10), "heavy": (11, None)}
 """User group -> fewest and most items a user had come to before the held-out one; every user is in one."""
-MODEL: Final = "model"
+MODEL: Final = registry.THE_MODEL
 CHAMPION: Final = "the model in service"
 COVISITATION: Final = "co-visitation"
 POPULARITY: Final = "popularity"

@@ -7,7 +7,8 @@ import msgspec
 
 from personalization.features import FEATURES
 from personalization.model_tables import Tables, save_tables
-from personalization.ranking import METADATA_FILE, RANKER_FILE, TABLES_FOLDER, Metadata
+from personalization.ranking import RANKER_FILE, TABLES_FOLDER
+from personalization.registry import METADATA_FILE, Metadata
 from training.checkpoints import Drawn, drawn_once
 from training.cluster import ALONE, Cluster
 from training.dataset import Dataset

@@ -14,7 +14,7 @@ from rich.table import Column, Table
 from personalization.adapters.dynamodb import DynamoListStore
 from personalization.adapters.s3 import S3Archive
 from personalization.keys import ACTIVE_MODEL, MODELS
-from training.registry import Version, versions
+from personalization.registry import Version, versions
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -18,12 +18,11 @@ from personalization.errors import ModelError
 from personalization.ports import ActiveModel, ListStore, ModelStore
 from personalization.profiles import at_seconds
 from personalization.refreshing import LIST_LIFETIME
+from personalization.registry import QUALITY_FILE
 from training.lists import StoredList
 
 WRITERS: Final = 16
 BATCH: Final = 2_000
-QUALITY_FILE: Final = "quality.json"
-"""Beside a model's files, but not part of what serves: what its evaluation found."""
 SHARED_LIFETIME: Final = timedelta(days=365)
 """What everybody falls back to must outlive a training that fails for weeks."""
 

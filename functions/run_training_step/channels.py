@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from botocore.exceptions import IncompleteReadError, ReadTimeoutError, ResponseStreamingError
 
 from personalization.keys import MANIFEST, SNAPSHOTS, run_prefix
-from personalization.ranking import METADATA_FILE
+from personalization.registry import METADATA_FILE
 from training.data_checks import SOUNDNESS_FILE
 from training.user_shards import shard_name
 

@@ -49,14 +49,40 @@ class WebApi(Construct):
         """Root of the routes, without a slash at the end."""
         return self.api.api_endpoint
 
-    def route(self, method: http.HttpMethod, path: str, function: lambda_.IFunction) -> None:
-        """Have `function` answer `method path`; it gets events of payload format 2.0."""
+    def route(
+        self,
+        method: http.HttpMethod,
+        path: str,
+        function: lambda_.IFunction,
+        *,
+        authorizer: http.IHttpRouteAuthorizer | None = None,
+        scope: str | None = None,
+    ) -> http.HttpRoute:
+        """Have `function` answer `method path`; it gets events of payload format 2.0.
+
+        Parameters
+        ----------
+        authorizer
+            Asked instead of what the environment says; its tokens must carry `scope`.
+        """
         integration = integrations.HttpLambdaIntegration(
             f"{function.node.id}Integration",
             function,
             payload_format_version=http.PayloadFormatVersion.VERSION_2_0,
         )
-        self.api.add_routes(path=path, methods=[method], integration=integration)
+        (route,) = self.api.add_routes(
+            path=path,
+            methods=[method],
+            integration=integration,
+            authorizer=authorizer,
+            authorization_scopes=[scope] if authorizer and scope else None,
+        )
+        return route
+
+    def public_route(self, method: http.HttpMethod, path: str, function: lambda_.IFunction) -> None:
+        """Have `function` answer everybody, whatever the environment says: it must have nothing to hide."""
+        route = self.route(method, path, function, authorizer=http.HttpNoneAuthorizer())
+        acknowledge(route, {"AwsSolutions-APIG4": "A page for everybody, without data; its data is guarded."})
 
     def _stage(self, environment: Environment) -> http.CfnStage:
         return http.CfnStage(

@@ -27,6 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     commands: dict[str, Callable[[int], None]] = {"up": _up, "down": _down, "status": _status, "url": _url}
     commands |= {
+        "console": _console_url,
         "rollback": _rollback,
         "analyze": _analyze,
         "replay-quarantine": _replay_quarantine,
@@ -113,9 +114,14 @@ def _url(port: int) -> None:
     _console.print(lifecycle.find(port).api_url)
 
 
+def _console_url(port: int) -> None:
+    _console.print(lifecycle.find(port).console_url)
+
+
 def _describe(aws: LocalAws) -> None:
     table = Table.grid(padding=(0, 2))
     table.add_row("API", aws.api_url)
+    table.add_row("Console", aws.console_url)
     table.add_row("AWS", f"{aws.endpoint_url} (any credentials, region us-east-1)")
     table.add_row("Outputs", str(aws.layout.outputs))
     table.add_row("Logs", str(aws.layout.emulator_log))

@@ -66,6 +66,11 @@ class LocalAws:
         """
         return f"{self.endpoint_url}/_aws/execute-api/{self.output('ApiId')}"
 
+    @property
+    def console_url(self) -> str:
+        """Address of the operators' console, for a browser."""
+        return f"{self.api_url}/v1/console"
+
     def client(self, service: str, **options: Any) -> Any:
         """Return a boto3 client of this local AWS, whatever credentials and profiles the machine has."""
         return _session().client(service, endpoint_url=self.endpoint_url, **options)  # type: ignore[call-overload]

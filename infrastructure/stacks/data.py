@@ -10,9 +10,10 @@ from constructs import Construct
 
 from infrastructure.constructs.analytics import ANSWERS
 from infrastructure.constructs.data_key import DataKey
+from infrastructure.constructs.operators import Operators
 from infrastructure.constructs.private_bucket import PrivateBucket
 from infrastructure.constructs.queues import WorkQueue
-from infrastructure.fields import Environment, SageMakerEngine
+from infrastructure.fields import Access, Environment, SageMakerEngine
 from infrastructure.stacks.base import AttuneStack
 from infrastructure.suppressions import acknowledge
 
@@ -47,6 +48,11 @@ class DataStack(AttuneStack):
             key=self.key,
             consumer_timeout=REFRESH_TIMEOUT,
             retention=Duration.hours(4),
+        )
+        self.operators = (
+            None
+            if environment.access is Access.OPEN
+            else Operators(self, "Operators", environment=environment, removal_policy=self._removal)
         )
         self._outputs()
 
@@ -120,3 +126,5 @@ class DataStack(AttuneStack):
         CfnOutput(self, "RefreshQueueUrl", value=self.refresh_queue.queue_url)
         CfnOutput(self, "UserKeySecretArn", value=self.user_key_secret.secret_arn)
         CfnOutput(self, "TokenSecretArn", value=self.token_secret.secret_arn)
+        if self.operators is not None:
+            CfnOutput(self, "OperatorPoolId", value=self.operators.pool.user_pool_id)

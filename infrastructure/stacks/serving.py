@@ -5,6 +5,7 @@ from aws_cdk.aws_apigatewayv2 import HttpMethod
 from aws_cdk.aws_lambda_event_sources import SqsEventSource
 from constructs import Construct
 
+from infrastructure.constructs.console import Console
 from infrastructure.constructs.exposure_archive import ExposureArchive
 from infrastructure.constructs.grants import grant_items, grant_objects, grant_secret, grant_send
 from infrastructure.constructs.layers import Layers
@@ -55,7 +56,11 @@ class ServingStack(AttuneStack):
         self.api.route(HttpMethod.GET, "/v1/trending", self.get_trending)
         self.api.route(HttpMethod.GET, "/v1/experiments", self.get_experiment)
         self.api.route(HttpMethod.GET, "/v1/experiments/{name}", self.get_experiment)
+        console = Console(
+            self, "Console", environment=environment, api=self.api, data=data, layers=self._layers
+        )
         CfnOutput(self, "ApiUrl", value=self.api.url)
+        CfnOutput(self, "ConsoleUrl", value=console.url)
         CfnOutput(self, "ApiId", value=self.api.api.api_id)
 
     def _get_recommendations(self) -> PythonFunction:

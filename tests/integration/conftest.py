@@ -12,12 +12,20 @@ import pytest
 from moto import mock_aws
 
 from app_config import AppConfig, app_config
+from browser import chromium
 from contracts.conftest import TABLE, create_table
 from infrastructure.definitions import as_json, defaults_as_json, read_definitions
 
 CONTEXT = SimpleNamespace(
     function_name="f", memory_limit_in_mb=128, invoked_function_arn="arn", aws_request_id="request-1"
 )
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """One browser for all tests of a module."""
+    with chromium() as running:
+        yield running
 
 
 @dataclass

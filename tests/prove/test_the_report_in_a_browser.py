@@ -1,7 +1,6 @@
 """report.html in a real browser: complete without a network, without complaints, and on a phone's width."""
 
 import re
-import shutil
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,12 +8,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from browser import CHROMIUM, FLAGS, needs_chromium
 from training import pipeline
 from training.shop import Shop
 from training.synthetic import simulate, write_lines
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), "")
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed: apt-get install chromium")
+pytestmark = needs_chromium
 PHONE = 400
 WRAPPER = """<!doctype html><iframe src=report.html width={width} height=900></iframe><script>
 addEventListener("load", () => {{
@@ -38,10 +37,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def opened(page: Path, profile: Path) -> tuple[str, str]:
     """Open a page from disk, with no network; return the document it becomes, and what the browser logs."""
-    options = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    options += ["--no-first-run", f"--user-data-dir={profile}", "--host-resolver-rules=MAP * ~NOTFOUND"]
-    options += ["--enable-logging=stderr", "--allow-file-access-from-files", "--virtual-time-budget=5000"]
-    command = [CHROMIUM, *options, "--dump-dom", page.as_uri()]
+    options = [f"--user-data-dir={profile}", "--enable-logging=stderr", "--allow-file-access-from-files"]
+    command = [CHROMIUM, *FLAGS, *options, "--virtual-time-budget=5000", "--dump-dom", page.as_uri()]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     return done.stdout, done.stderr
 

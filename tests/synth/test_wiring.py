@@ -75,6 +75,14 @@ ALLOWED = {
         ("secretsmanager:GetSecretValue", "user key secret"),
         ("secretsmanager:GetSecretValue", "token secret"),
     },
+    "get_console_data": {
+        ("dynamodb:BatchGetItem", "table"),
+        ("s3:ListBucket", "models"),
+        ("s3:GetObject", "models/models/*"),
+        ("secretsmanager:GetSecretValue", "user key secret"),
+        ("cloudwatch:DescribeAlarms", "*"),
+        ("cloudwatch:GetMetricData", "*"),
+    },
     "get_trending": {("dynamodb:BatchGetItem", "table")},
     "get_experiment": READS_EXPERIMENTS | {("dynamodb:BatchGetItem", "table")},
     "analyze_experiments": READS_EXPERIMENTS
@@ -92,6 +100,7 @@ ALLOWED = {
         ("sqs:GetQueueUrl", "failed analyses"),
         ("sqs:SendMessage", "failed analyses"),
     },
+    "serve_console": set(),
     "refresh_recommendations": OF_QUEUE_CONSUMER
     | READS_EXPERIMENTS
     | {
@@ -276,6 +285,9 @@ def test_an_asset_holds_its_own_function_and_nothing_of_its_neighbours(local: As
         assert {path.name for path in (asset / "functions").iterdir()} == {"__init__.py", name}
         assert not list(asset.rglob("__pycache__"))
         assert _sources(asset / "functions" / name) == _sources(ROOT / "functions" / name)
+    page = local.asset_of(local.lambdas["serve_console"]) / "functions/serve_console/page"
+    written = ROOT / "functions/serve_console/page"
+    assert {file.name for file in page.iterdir()} == {file.name for file in written.iterdir()}
 
 
 def _sources(folder: Path) -> set[str]:

@@ -17,8 +17,9 @@ from personalization.model_tables import Floats
 from personalization.ports import ActiveModel, RefreshRequest
 from personalization.profile_encoding import encode
 from personalization.profiles import Profile, apply, at_seconds
-from personalization.ranking import REASONS, Metadata, Model
+from personalization.ranking import REASONS, Model
 from personalization.refreshing import Refresher
+from personalization.registry import Metadata
 from personalization.reranking import Doubles
 from training.acts import Acts
 from training.lists import user_lists

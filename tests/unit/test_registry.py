@@ -12,7 +12,7 @@ from factories import NOW
 from personalization.adapters.dynamodb import DynamoListStore
 from personalization.adapters.s3 import S3Archive
 from personalization.ports import ActiveModel
-from personalization.ranking import METADATA_FILE, Metadata
+from personalization.registry import METADATA_FILE, Metadata
 from tests.contracts.conftest import TABLE, create_table
 from training import models
 from training.evaluation import Evaluation, Scores

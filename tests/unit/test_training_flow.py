@@ -16,7 +16,8 @@ from personalization.events import accept, decode_client_event, decode_item, enc
 from personalization.model_tables import read_recipe
 from personalization.names import Ranker
 from personalization.profiles import MAX_OWNED, Profile
-from personalization.ranking import METADATA_FILE, Model
+from personalization.ranking import Model
+from personalization.registry import METADATA_FILE
 from training import pipeline
 from training.jobs import evaluate, gate, prepare, rank, share, train
 from training.lists import StoredList

@@ -52,6 +52,7 @@ def main() -> int:
             good = Demo(aws, data, Path(work)).run()
             if keep:
                 _console.print(f"The platform stays up: {aws.api_url}. End it with: make down PORT={port}")
+                _console.print(f"See it in a browser: {aws.console_url}")
     except (LocalAwsError, TrainingError) as error:
         _console.print(str(error), style="red", markup=False)
         return 1

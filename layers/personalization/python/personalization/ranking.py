@@ -29,12 +29,12 @@ from personalization.model_tables import Floats, Tables, load_tables
 from personalization.names import Ranker
 from personalization.policies import RELEVANCE, Policy
 from personalization.profiles import Profile, at_seconds
+from personalization.registry import METADATA_FILE, Metadata
 from personalization.reranking import Slate
 from personalization.slates import Reranker
 
 BLOCK_USERS: Final = 512
 RANKER_FILE: Final = "ranker.txt"
-METADATA_FILE: Final = "metadata.json"
 TABLES_FOLDER: Final = "tables"
 REASONS: Final = {
     "covisitation": "others_also_liked",
@@ -55,21 +55,6 @@ class Scorer(Protocol):
     def predict(self, matrix: Floats) -> npt.NDArray[np.float64]:
         """Score rows (c, len(FEATURES)) -> (c,); higher is better."""
         ...
-
-
-class Metadata(msgspec.Struct, frozen=True, kw_only=True):
-    """What a model is and what it was made of."""
-
-    version: str
-    trained_at: datetime
-    features: tuple[str, ...]
-    events: int
-    users: int
-    items: int
-    data_from: datetime | None
-    data_to: datetime | None
-    parameters: dict[str, int | float | str]
-    code_version: str = "unknown"
 
 
 def read_metadata(folder: Path) -> Metadata | None:

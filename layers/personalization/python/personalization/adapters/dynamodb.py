@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 from personalization import keys
 from personalization.adapters.faults import UNREACHABLE
 from personalization.errors import Conflict, CorruptData, InvalidInput, Unavailable
+from personalization.events import Item
 from personalization.experiment_results import ExperimentResults, decode_results, encode_results
 from personalization.keys import Key
 from personalization.ledger import CreditedItems, Mark, SeenIds
@@ -327,3 +328,22 @@ def _was(stored: Mapping[Key, Record], change: ItemChange) -> bool:
     """Whether the item was available; one that is not known yet is in no set, as if it was."""
     record = stored.get(keys.item_key(change.item.item_id))
     return bool(record["available"]["BOOL"]) if record else True
+
+
+class DynamoReports(_Table):
+    """What people read, rather than the serving path: results of experiments, and items by id."""
+
+    def results(self, experiments: Iterable[str]) -> dict[str, ExperimentResults]:
+        """Read the latest results by experiment; one without any, or with unreadable ones, is left out."""
+        wanted = {keys.experiment_key(name): name for name in experiments}
+        found: dict[str, ExperimentResults] = {}
+        for key, record in self._get(wanted, consistent=False).items():
+            with suppress(CorruptData):
+                found[wanted[key]] = decode_results(record["data"]["B"])
+        return found
+
+    def items(self, item_ids: Iterable[str]) -> dict[str, Item]:
+        """Read items of the catalogue by id; unknown ones are left out."""
+        wanted = {keys.item_key(item_id): item_id for item_id in item_ids}
+        found = self._get(wanted, consistent=False)
+        return {wanted[key]: msgspec.json.decode(row["data"]["B"], type=Item) for key, row in found.items()}

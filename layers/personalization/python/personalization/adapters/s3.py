@@ -1,5 +1,6 @@
 """The event lake and the quarantine on S3."""
 
+import re
 from base64 import b64encode
 from typing import TYPE_CHECKING
 
@@ -51,6 +52,21 @@ class S3Archive:
             return self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
         except self._client.exceptions.NoSuchKey:
             return None
+
+    def newest(self, prefix: str, name: str, limit: int) -> list[str]:
+        """Return the folders directly below a prefix that hold an object `name`, the last written first.
+
+        Cost: a call for 1,000 objects below the prefix.
+        """
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+        pattern = re.compile(rf"{re.escape(prefix)}([^/]+)/{re.escape(name)}")
+        found = {
+            match[1]: row["LastModified"]
+            for page in pages
+            for row in page.get("Contents", [])
+            if (match := pattern.fullmatch(row["Key"]))
+        }
+        return sorted(found, key=lambda folder: (found[folder], folder), reverse=True)[:limit]
 
 
 class S3Quarantine:

@@ -1,0 +1,1 @@
+"""GET /v1/admin/…: what the operators' console shows."""

@@ -1,0 +1,13 @@
+"""Environment of `get_console_data`."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where lists, results and models are, how users become keys, and which alarms are the platform's."""
+
+    table_name: str
+    model_bucket: str
+    user_key_secret_arn: str
+    alarm_prefix: str

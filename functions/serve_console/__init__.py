@@ -1,0 +1,1 @@
+"""GET /v1/console: the operators' web page."""

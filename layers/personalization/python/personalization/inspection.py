@@ -1,0 +1,236 @@
+"""What operators see of one user: what each variant would show them, and what is known of them.
+
+Every list is what the read path itself would answer. Looking counts as nothing: no exposure is written, no
+refresh is queued, and the receipts that answers come with are thrown away.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from personalization import keys
+from personalization.events import EventType, Item
+from personalization.experiments import Assignment, Definitions, Variant
+from personalization.lists import ListItem
+from personalization.names import Source
+from personalization.ports import ListStore, RefreshRequest
+from personalization.profiles import KINDS, Profile, Touch, latest
+from personalization.serving import Query, Recommender, SharedLists
+
+RECENT: Final = 20
+"""Acts that are shown; of those the share of each category is taken, too."""
+_IN_TENTHS: Final = frozenset({EventType.RATING, EventType.DWELL})
+_WORTHLESS: Final = b"signs receipts that nobody gets"
+
+
+class Shown(Struct, frozen=True, kw_only=True):
+    """What one variant would show.
+
+    Attributes
+    ----------
+    experiment
+        None on a surface without one.
+    served
+        The user gets this variant.
+    changes
+        What the variant chooses, by name.
+    """
+
+    experiment: str | None
+    variant: str
+    weight: float
+    changes: dict[str, Any]
+    served: bool
+    label: str
+    source: Source
+    model_version: str | None
+    items: tuple[ListItem, ...]
+
+
+class Act(Struct, frozen=True, kw_only=True):
+    """The latest act on one item.
+
+    Attributes
+    ----------
+    title, category
+        None for an item that the catalogue doesn't know.
+    value
+        Of a rating, or seconds of a dwell.
+    """
+
+    item_id: str
+    title: str | None
+    category: str | None
+    kind: EventType
+    at: datetime
+    value: float | None
+
+
+class ProfileSummary(Struct, frozen=True, kw_only=True):
+    """What is known of a user, in short.
+
+    Attributes
+    ----------
+    counts
+        Events by type, but for types that never happened.
+    categories
+        Share of each category among the recent acts, the largest first.
+    """
+
+    first_at: datetime
+    last_at: datetime
+    revision: int
+    counts: dict[EventType, int]
+    spent: float
+    recent: tuple[Act, ...]
+    categories: tuple[tuple[str, float], ...]
+    disliked: tuple[str, ...]
+    attributes: dict[str, str]
+    surfaces: tuple[str, ...]
+    consent: str | None
+
+
+class Inspection(Struct, frozen=True, kw_only=True):
+    """One user on one surface.
+
+    Attributes
+    ----------
+    user_key
+        The pseudonym, under which logs and lake know the user.
+    profile
+        None of a user who is not known.
+    """
+
+    user_key: str
+    surface: str
+    as_of: datetime
+    assignments: tuple[Assignment, ...]
+    variants: tuple[Shown, ...]
+    profile: ProfileSummary | None
+
+
+class _NoRefreshes:
+    """Takes the place of the queue: to look at a list does not have it rebuilt."""
+
+    def send(self, requests: Mapping[RefreshRequest, int]) -> None:
+        """Forget the requests."""
+
+
+@dataclass
+class Inspector:
+    """Looks at users.
+
+    Attributes
+    ----------
+    catalogue
+        Reads items by id.
+    """
+
+    store: ListStore
+    definitions: Definitions
+    catalogue: Callable[[Sequence[str]], Mapping[str, Item]]
+    shared: SharedLists = field(default_factory=SharedLists)
+
+    def inspect(self, query: Query, now: datetime) -> Inspection:
+        """Look at one user. Cost: a call to the table a variant of the surface, and two for the profile."""
+        treatment = self.definitions.treatment(query.user_key, query.surface)
+        arms: list[tuple[str | None, Variant]] = [
+            (experiment.name, variant)
+            for experiment in self.definitions.experiments
+            if experiment.surface == query.surface
+            for variant in experiment.variants
+        ]
+        profile = self.store.read([keys.profile_key(query.user_key)]).profile
+        return Inspection(
+            user_key=query.user_key,
+            surface=query.surface,
+            as_of=now,
+            assignments=treatment.assignments,
+            variants=tuple(
+                self._shown(query, name, variant, variant == treatment.variant, now)
+                for name, variant in arms or [(None, treatment.variant)]
+            ),
+            profile=summarize(profile, self.catalogue) if profile else None,
+        )
+
+    def _shown(
+        self, query: Query, experiment: str | None, variant: Variant, served: bool, now: datetime
+    ) -> Shown:
+        recommender = Recommender(
+            store=self.store,
+            refreshes=_NoRefreshes(),
+            definitions=Definitions(default=variant),
+            token_secret=_WORTHLESS,
+            clock=lambda: now,
+            new_id=lambda: "",
+            shared=self.shared,
+        )
+        answer = recommender.recommend(query)
+        return Shown(
+            experiment=experiment,
+            variant=variant.name,
+            weight=variant.weight,
+            changes=_changes(variant),
+            served=served,
+            label=answer.label,
+            source=answer.source,
+            model_version=answer.model_version,
+            items=tuple(answer.items),
+        )
+
+
+def _changes(variant: Variant) -> dict[str, Any]:
+    chosen: dict[str, Any] = msgspec.to_builtins(variant)
+    return {name: value for name, value in chosen.items() if name in ("ranker", "policy") and value}
+
+
+def summarize(
+    profile: Profile, catalogue: Callable[[Sequence[str]], Mapping[str, Item]]
+) -> ProfileSummary | None:
+    """Sum up a profile; None for an empty one. Cost: one read of at most `RECENT` items."""
+    if not profile.last_at:
+        return None
+    known = latest(profile)
+    touched = list(known.recent.items())[:RECENT]
+    items = catalogue([item_id for item_id, _ in touched])
+    recent = tuple(_act(item_id, touch, items.get(item_id)) for item_id, touch in touched)
+    return ProfileSummary(
+        first_at=_moment(known.first_at),
+        last_at=_moment(known.last_at),
+        revision=known.revision,
+        counts={kind: count for kind, count in zip(KINDS, known.totals, strict=True) if count},
+        spent=known.spent_cents / 100,
+        recent=recent,
+        categories=_shares(recent),
+        disliked=tuple(known.disliked),
+        attributes={name: value for name, (_, value) in known.attributes.items()},
+        surfaces=tuple(known.surfaces),
+        consent=known.consent[1] if known.consent else None,
+    )
+
+
+def _act(item_id: str, touch: Touch, item: Item | None) -> Act:
+    at, code, tenths = touch
+    return Act(
+        item_id=item_id,
+        title=item.title if item else None,
+        category=item.category if item else None,
+        kind=KINDS[code],
+        at=_moment(at),
+        value=tenths / 10 if KINDS[code] in _IN_TENTHS else None,
+    )
+
+
+def _shares(recent: Sequence[Act]) -> tuple[tuple[str, float], ...]:
+    counted = Counter(act.category for act in recent if act.category)
+    ordered = sorted(counted.items(), key=lambda row: (-row[1], row[0]))
+    return tuple((category, count / counted.total()) for category, count in ordered)
+
+
+def _moment(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
