@@ -20,8 +20,10 @@ import boto3
 import msgspec
 from moto import mock_aws
 
+from app_config import app_config
 from contracts.conftest import TABLE, create_table
 from factories import event
+from infrastructure.definitions import as_json, read_definitions
 from personalization import keys
 from personalization.adapters.dynamodb import DynamoCatalog, DynamoListStore, DynamoProfileStore
 from personalization.events import Item
@@ -36,7 +38,7 @@ from personalization.experiment_results import (
     VariantResults,
     encode_results,
 )
-from personalization.experiments import packaged_definitions
+from personalization.experiments import Assignment, Visitor
 from personalization.identity import user_key
 from personalization.ledger import Mark
 from personalization.lists import ListItem, RecommendationList
@@ -91,7 +93,11 @@ class Server(ThreadingHTTPServer):
 @contextmanager
 def running_site(*, sign_in_url: str = "none", client_id: str = "none", seed: bool = True) -> Iterator[Site]:
     """Serve the console, with data or empty."""
-    with mock_aws(), patch.dict(os.environ, _settings(sign_in_url, client_id)):
+    with (
+        mock_aws(),
+        app_config(as_json(read_definitions())) as experiments,
+        patch.dict(os.environ, _settings(sign_in_url, client_id, experiments.url)),
+    ):
         _create()
         if seed:
             fill(datetime.now(UTC))
@@ -108,8 +114,10 @@ def running_site(*, sign_in_url: str = "none", client_id: str = "none", seed: bo
             _forget()
 
 
-def _settings(sign_in_url: str, client_id: str) -> dict[str, str]:
+def _settings(sign_in_url: str, client_id: str, experiments_url: str) -> dict[str, str]:
     return {
+        "AWS_ENDPOINT_URL_APPCONFIGDATA": experiments_url,
+        "EXPERIMENTS_ADDRESS": "attune/test/experiments",
         "TABLE_NAME": TABLE,
         "MODEL_BUCKET": "models",
         "ALARM_PREFIX": "attune-test-",
@@ -248,12 +256,13 @@ def _publish(now: datetime) -> None:
         for place, item in enumerate(items)
     ]
     ann = user_key(SECRET.encode(), "ann")
-    (experiment,) = packaged_definitions().experiments
+    definitions = read_definitions()
+    (experiment,) = definitions.experiments
     for variant, order in zip(experiment.variants, (ordered[::-1], ordered), strict=True):
-        key = keys.list_key(
-            ann, surface="home", ranker=variant.ranker, policy=variant.policy, version="nightly-0115"
-        )
-        _write(lists, key, order, now, revision=5, ranker=variant.ranker)
+        forced = (Assignment(experiment.name, variant.name),)
+        build = definitions.treatment(Visitor(ann), "home", now, forced=forced).build
+        key = keys.list_key(ann, surface="home", version="nightly-0115", build=build)
+        _write(lists, key, order, now, revision=5, ranker=build.ranker)
     for name in (keys.POPULAR, keys.TRENDING):
         _write(lists, keys.segment_key(name, version="nightly-0115"), ordered[2:], now)
 
@@ -322,7 +331,7 @@ def _act(now: datetime) -> None:
 
 def _count(now: datetime) -> None:
     client = boto3.client("cloudwatch")
-    (experiment,) = packaged_definitions().experiments
+    (experiment,) = read_definitions().experiments
     for number, variant in enumerate(experiment.variants):
         dimensions = {"Surface": experiment.surface, "Experiment": experiment.name, "Variant": variant.name}
         dimensions["service"] = "update_profiles"
@@ -348,7 +357,7 @@ def results(
     now: datetime, *, decision: Decision = Decision.SHIP, verdict: str = "", mismatch: bool = False
 ) -> ExperimentResults:
     """Build the results of the packaged experiment."""
-    (experiment,) = packaged_definitions().experiments
+    (experiment,) = read_definitions().experiments
     control, treated = experiment.variants
     method = "delta method with CUPED, mixture sequential test"
     comparisons = (

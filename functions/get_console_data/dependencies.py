@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from functools import cache, partial
 
 from functions.get_console_data.settings import Settings
+from personalization.adapters.appconfig import Address, AppConfigSession
 from personalization.adapters.clients import impatient
 from personalization.adapters.cloudwatch import CloudWatchMonitor
-from personalization.adapters.dynamodb import DynamoListStore, DynamoReports
+from personalization.adapters.dynamodb import DynamoCatalog, DynamoExperimentStore, DynamoListStore
 from personalization.adapters.s3 import S3Archive
 from personalization.adapters.secrets import read_secret
-from personalization.experiments import Definitions, packaged_definitions
+from personalization.experiments import NO_EXPERIMENTS, Definitions
 from personalization.identity import user_key
 from personalization.inspection import Inspector
 from personalization.runtime.settings import load_settings
@@ -21,13 +22,17 @@ class Dependencies:
     """What the sections of the console read."""
 
     lists: DynamoListStore
-    reports: DynamoReports
+    results: DynamoExperimentStore
     models: S3Archive
     monitor: CloudWatchMonitor
-    definitions: Definitions
+    begin_session: Callable[[], AppConfigSession]
     user_key: Callable[[str], str]
     alarm_prefix: str
     inspector: Inspector
+
+    def definitions(self) -> Definitions:
+        """Read the experiments as they are deployed; a session that was used tells of changes only."""
+        return self.begin_session().poll() or NO_EXPERIMENTS
 
 
 @cache
@@ -35,15 +40,16 @@ def dependencies() -> Dependencies:
     """Build the clients and read the user key."""
     settings = load_settings(Settings)
     table = impatient("dynamodb")
-    lists, reports = DynamoListStore(table, settings.table_name), DynamoReports(table, settings.table_name)
-    definitions = packaged_definitions()
+    lists = DynamoListStore(table, settings.table_name)
+    catalogue = DynamoCatalog(table, settings.table_name)
+    address = Address.parse(settings.experiments_address)
     return Dependencies(
         lists=lists,
-        reports=reports,
+        results=DynamoExperimentStore(table, settings.table_name),
         models=S3Archive(impatient("s3"), settings.model_bucket),
         monitor=CloudWatchMonitor(impatient("cloudwatch")),
-        definitions=definitions,
+        begin_session=partial(AppConfigSession, impatient("appconfigdata"), address),
         user_key=partial(user_key, read_secret(impatient("secretsmanager"), settings.user_key_secret_arn)),
         alarm_prefix=settings.alarm_prefix,
-        inspector=Inspector(lists, definitions, reports.items),
+        inspector=Inspector(lists, catalogue.items),
     )

@@ -29,7 +29,7 @@ def alarms(deps: Dependencies, now: datetime) -> Json:
 def click_rates(deps: Dependencies, hours: str, now: datetime) -> Json:
     """Return what was shown and clicked over the last hours, by variant."""
     chosen = window(hours, now)
-    series = series_of(deps.definitions.experiments)
+    series = series_of(deps.definitions().experiments)
     return {
         "as_of": now,
         "start": chosen.start,
@@ -41,8 +41,9 @@ def click_rates(deps: Dependencies, hours: str, now: datetime) -> Json:
 
 def experiments(deps: Dependencies, now: datetime) -> Json:
     """Return every experiment as it is defined, with its latest results, if it has any."""
-    defined = deps.definitions.experiments
-    results = deps.reports.results(experiment.name for experiment in defined)
+    defined = deps.definitions().experiments
+    found = deps.results.results([experiment.name for experiment in defined])
+    results = {one.experiment: one for one in found}
     return {
         "as_of": now,
         "experiments": [{**_definition(one), "results": results.get(one.name)} for one in defined],
@@ -93,4 +94,4 @@ def _version(version: Version) -> Json:
 
 def user(deps: Dependencies, query: Query, now: datetime) -> Inspection:
     """Return what each variant would show a user, and what is known of them."""
-    return deps.inspector.inspect(query, now)
+    return deps.inspector.inspect(query, deps.definitions(), now)

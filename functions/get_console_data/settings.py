@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Settings:
-    """Where lists, results and models are, how users become keys, and which alarms are the platform's."""
+    """Where lists, results, models and experiments are, how users become keys, and which alarms are ours."""
 
     table_name: str
     model_bucket: str
     user_key_secret_arn: str
     alarm_prefix: str
+    experiments_address: str

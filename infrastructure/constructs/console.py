@@ -16,6 +16,7 @@ from infrastructure.constructs.python_function import PythonFunction
 from infrastructure.constructs.web_api import WebApi
 from infrastructure.fields import Environment
 from infrastructure.stacks.data import DataStack
+from infrastructure.stacks.experiments import ExperimentsStack
 from infrastructure.suppressions import acknowledge
 
 PAGE: Final = "/v1/console"
@@ -40,6 +41,7 @@ class Console(Construct):
         environment: Environment,
         api: WebApi,
         data: DataStack,
+        experiments: ExperimentsStack,
         layers: Layers,
     ) -> None:
         super().__init__(scope, construct_id)
@@ -52,7 +54,7 @@ class Console(Construct):
         page = self._page(sign_in)
         for path in (PAGE, f"{PAGE}/{{asset}}"):
             api.public_route(http.HttpMethod.GET, path, page)
-        reader = self._reader(data)
+        reader = self._reader(data, experiments)
         for path in DATA:
             api.route(http.HttpMethod.GET, path, reader, authorizer=authorizer, scope=SCOPE)
 
@@ -82,7 +84,7 @@ class Console(Construct):
             timeout=Duration.seconds(5),
         )
 
-    def _reader(self, data: DataStack) -> PythonFunction:
+    def _reader(self, data: DataStack, experiments: ExperimentsStack) -> PythonFunction:
         function = PythonFunction(
             self,
             "GetConsoleData",
@@ -94,10 +96,12 @@ class Console(Construct):
                 "MODEL_BUCKET": data.models.bucket_name,
                 "USER_KEY_SECRET_ARN": data.user_key_secret.secret_arn,
                 "ALARM_PREFIX": f"attune-{self._environment.name}-",
+                "EXPERIMENTS_ADDRESS": experiments.address,
             },
             memory_mb=512,
             timeout=Duration.seconds(20),
         )
+        experiments.grant_read(function)
         grant_items(data.table, function, "BatchGetItem")
         grant_listing(data.models, function, prefix="models/")
         grant_objects(data.models, "models/", function, "GetObject")

@@ -57,7 +57,13 @@ class ServingStack(AttuneStack):
         self.api.route(HttpMethod.GET, "/v1/experiments", self.get_experiment)
         self.api.route(HttpMethod.GET, "/v1/experiments/{name}", self.get_experiment)
         console = Console(
-            self, "Console", environment=environment, api=self.api, data=data, layers=self._layers
+            self,
+            "Console",
+            environment=environment,
+            api=self.api,
+            data=data,
+            experiments=experiments,
+            layers=self._layers,
         )
         CfnOutput(self, "ApiUrl", value=self.api.url)
         CfnOutput(self, "ConsoleUrl", value=console.url)

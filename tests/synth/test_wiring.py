@@ -75,7 +75,8 @@ ALLOWED = {
         ("secretsmanager:GetSecretValue", "user key secret"),
         ("secretsmanager:GetSecretValue", "token secret"),
     },
-    "get_console_data": {
+    "get_console_data": READS_EXPERIMENTS
+    | {
         ("dynamodb:BatchGetItem", "table"),
         ("s3:ListBucket", "models"),
         ("s3:GetObject", "models/models/*"),

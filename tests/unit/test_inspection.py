@@ -5,10 +5,11 @@ from datetime import timedelta
 import pytest
 
 from factories import NOW, event, listed
+from infrastructure.definitions import read_definitions
 from personalization import keys
-from personalization.adapters.memory import MemoryTable, StoredState
+from personalization.adapters.memory import FixedDefinitions, MemoryTable, StoredState
 from personalization.events import Item
-from personalization.experiments import packaged_definitions
+from personalization.experiments import Assignment, Visitor
 from personalization.inspection import RECENT, Inspection, Inspector, summarize
 from personalization.lists import DEFAULT_LIMIT
 from personalization.names import Source
@@ -40,9 +41,11 @@ def table() -> MemoryTable:
     profile = Profile()
     apply(profile, event("click", "sku-1"))
     table.states["user-1"] = StoredState(encode(profile))
-    (experiment,) = packaged_definitions().experiments
-    variant = experiment.variants[1]
-    key = keys.list_key("user-1", surface="home", ranker=variant.ranker, policy=variant.policy, version="v1")
+    definitions = read_definitions()
+    (experiment,) = definitions.experiments
+    treated = (Assignment(experiment.name, experiment.variants[1].name),)
+    build = definitions.treatment(Visitor("user-1"), "home", NOW, forced=treated).build
+    key = keys.list_key("user-1", surface="home", version="v1", build=build)
     table.write_list(key, listed("a", "b", "c", revision=1), expires_at=0)
     table.write_list(keys.segment_key(keys.POPULAR, version="v1"), listed("p", "q"), expires_at=0)
     return table
@@ -52,7 +55,7 @@ def look(table: MemoryTable, query: Query = QUERY) -> Inspection:
     def catalogue(item_ids):
         return {item_id: CATALOGUE[item_id] for item_id in item_ids if item_id in CATALOGUE}
 
-    return Inspector(table, packaged_definitions(), catalogue).inspect(query, NOW)
+    return Inspector(table, catalogue).inspect(query, read_definitions(), NOW)
 
 
 def test_each_variant_shows_what_it_would_answer_with_its_own_source(table: MemoryTable) -> None:
@@ -64,9 +67,8 @@ def test_each_variant_shows_what_it_would_answer_with_its_own_source(table: Memo
 
 
 def test_the_served_variant_is_what_the_read_path_answers(table: MemoryTable) -> None:
-    recommender = Recommender(
-        table, Refreshes(), packaged_definitions(), b"secret", lambda: NOW, lambda: "id"
-    )
+    source = FixedDefinitions(read_definitions())
+    recommender = Recommender(table, Refreshes(), source, b"secret", lambda: NOW, lambda: "id")
     for number in range(20):
         query = Query(f"user-{number}", "home", DEFAULT_LIMIT)
         answer = recommender.recommend(query)

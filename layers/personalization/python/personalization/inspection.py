@@ -6,7 +6,7 @@ refresh is queued, and the receipts that answers come with are thrown away.
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -14,13 +14,14 @@ import msgspec
 from msgspec import Struct
 
 from personalization import keys
+from personalization.builds import Build
 from personalization.events import EventType, Item
-from personalization.experiments import Assignment, Definitions, Variant
+from personalization.experiments import Assignment, Definitions, Experiment, Variant, Visitor
 from personalization.lists import ListItem
 from personalization.names import Source
 from personalization.ports import ListStore, RefreshRequest
 from personalization.profiles import KINDS, Profile, Touch, latest
-from personalization.serving import Query, Recommender, SharedLists
+from personalization.serving import Query, Recommendations, Recommender, SharedLists
 
 RECENT: Final = 20
 """Acts that are shown; of those the share of each category is taken, too."""
@@ -38,7 +39,7 @@ class Shown(Struct, frozen=True, kw_only=True):
     served
         The user gets this variant.
     changes
-        What the variant chooses, by name.
+        How its lists are built: the ranker, and what differs from the usual way, by name.
     """
 
     experiment: str | None
@@ -114,6 +115,17 @@ class Inspection(Struct, frozen=True, kw_only=True):
     profile: ProfileSummary | None
 
 
+@dataclass(frozen=True)
+class _Fixed:
+    """Definitions that are at hand."""
+
+    definitions: Definitions
+
+    def current(self) -> Definitions:
+        """Return them."""
+        return self.definitions
+
+
 class _NoRefreshes:
     """Takes the place of the queue: to look at a list does not have it rebuilt."""
 
@@ -132,61 +144,74 @@ class Inspector:
     """
 
     store: ListStore
-    definitions: Definitions
     catalogue: Callable[[Sequence[str]], Mapping[str, Item]]
     shared: SharedLists = field(default_factory=SharedLists)
 
-    def inspect(self, query: Query, now: datetime) -> Inspection:
-        """Look at one user. Cost: a call to the table a variant of the surface, and two for the profile."""
-        treatment = self.definitions.treatment(query.user_key, query.surface)
-        arms: list[tuple[str | None, Variant]] = [
-            (experiment.name, variant)
-            for experiment in self.definitions.experiments
-            if experiment.surface == query.surface
-            for variant in experiment.variants
-        ]
+    def inspect(self, query: Query, definitions: Definitions, now: datetime) -> Inspection:
+        """Look at one user. Cost: a call to the table, another for each variant, and two for the profile."""
+        answer = self._answer(query, definitions, now)
+        variants = []
+        for experiment in definitions.experiments:
+            for variant in experiment.variants if experiment.surface == query.surface else ():
+                served = _is_served(experiment, variant, answer.assignments)
+                forced = replace(query, forced=(Assignment(experiment.name, variant.name),))
+                shown = answer if served else self._answer(forced, definitions, now)
+                build = _build(forced, definitions, now)
+                variants.append(_shown(shown, build, served=served, arm=(experiment.name, variant)))
+        default = _shown(answer, _build(query, definitions, now), served=True)
         profile = self.store.read([keys.profile_key(query.user_key)]).profile
         return Inspection(
             user_key=query.user_key,
             surface=query.surface,
             as_of=now,
-            assignments=treatment.assignments,
-            variants=tuple(
-                self._shown(query, name, variant, variant == treatment.variant, now)
-                for name, variant in arms or [(None, treatment.variant)]
-            ),
+            assignments=answer.assignments,
+            variants=tuple(variants) or (default,),
             profile=summarize(profile, self.catalogue) if profile else None,
         )
 
-    def _shown(
-        self, query: Query, experiment: str | None, variant: Variant, served: bool, now: datetime
-    ) -> Shown:
+    def _answer(self, query: Query, definitions: Definitions, now: datetime) -> Recommendations:
         recommender = Recommender(
             store=self.store,
             refreshes=_NoRefreshes(),
-            definitions=Definitions(default=variant),
+            definitions=_Fixed(definitions),
             token_secret=_WORTHLESS,
             clock=lambda: now,
             new_id=lambda: "",
             shared=self.shared,
         )
-        answer = recommender.recommend(query)
-        return Shown(
-            experiment=experiment,
-            variant=variant.name,
-            weight=variant.weight,
-            changes=_changes(variant),
-            served=served,
-            label=answer.label,
-            source=answer.source,
-            model_version=answer.model_version,
-            items=tuple(answer.items),
-        )
+        return recommender.recommend(query)
 
 
-def _changes(variant: Variant) -> dict[str, Any]:
-    chosen: dict[str, Any] = msgspec.to_builtins(variant)
-    return {name: value for name, value in chosen.items() if name in ("ranker", "policy") and value}
+def _is_served(experiment: Experiment, variant: Variant, assignments: Sequence[Assignment]) -> bool:
+    """Whether the user gets this variant: whoever takes no part gets the control."""
+    if experiment.name not in {assignment.experiment for assignment in assignments}:
+        return variant is experiment.variants[0]
+    return Assignment(experiment.name, variant.name) in assignments
+
+
+def _build(query: Query, definitions: Definitions, now: datetime) -> Build:
+    visitor = Visitor(query.user_key, query.session_id, query.facts)
+    return definitions.treatment(visitor, query.surface, now, forced=query.forced).build
+
+
+def _shown(
+    answer: Recommendations,
+    build: Build,
+    *,
+    served: bool,
+    arm: tuple[str, Variant] | None = None,
+) -> Shown:
+    return Shown(
+        experiment=arm[0] if arm else None,
+        variant=arm[1].name if arm else "default",
+        weight=arm[1].weight if arm else 1.0,
+        changes={"ranker": build.ranker} | msgspec.to_builtins(build),
+        served=served,
+        label=answer.label,
+        source=answer.source,
+        model_version=answer.model_version,
+        items=tuple(answer.items),
+    )
 
 
 def summarize(

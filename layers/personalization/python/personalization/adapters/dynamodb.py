@@ -227,10 +227,15 @@ class DynamoExperimentStore(_Table):
     """Results of experiments, one record each, and one set of their names."""
 
     def results(self, names: Sequence[str]) -> list[ExperimentResults]:
-        """Read results. Cost: one call for 100 experiments."""
+        """Read results; those that can't be read are left out. Cost: one call for 100 experiments."""
         wanted = [keys.experiment_key(name) for name in dict.fromkeys(names)]
         found = self._get(wanted, consistent=True)
-        return [decode_results(found[key]["data"]["B"]) for key in wanted if key in found]
+        results = []
+        for key in wanted:
+            if key in found:
+                with suppress(CorruptData):
+                    results.append(decode_results(found[key]["data"]["B"]))
+        return results
 
     def analyzed(self) -> list[str]:
         """Name the experiments that have results. Cost: one call."""
@@ -285,6 +290,12 @@ class DynamoCatalog(_Table):
             self._put_one(change)
         return len(fresh)
 
+    def items(self, item_ids: Iterable[str]) -> dict[str, Item]:
+        """Read items of the catalogue by id; unknown ones are left out."""
+        wanted = {keys.item_key(item_id): item_id for item_id in item_ids}
+        found = self._get(wanted, consistent=False)
+        return {wanted[key]: msgspec.json.decode(row["data"]["B"], type=Item) for key, row in found.items()}
+
     def _put_one(self, change: ItemChange) -> None:
         record: dict[str, Any] = {
             **_primary(keys.item_key(change.item.item_id)),
@@ -328,22 +339,3 @@ def _was(stored: Mapping[Key, Record], change: ItemChange) -> bool:
     """Whether the item was available; one that is not known yet is in no set, as if it was."""
     record = stored.get(keys.item_key(change.item.item_id))
     return bool(record["available"]["BOOL"]) if record else True
-
-
-class DynamoReports(_Table):
-    """What people read, rather than the serving path: results of experiments, and items by id."""
-
-    def results(self, experiments: Iterable[str]) -> dict[str, ExperimentResults]:
-        """Read the latest results by experiment; one without any, or with unreadable ones, is left out."""
-        wanted = {keys.experiment_key(name): name for name in experiments}
-        found: dict[str, ExperimentResults] = {}
-        for key, record in self._get(wanted, consistent=False).items():
-            with suppress(CorruptData):
-                found[wanted[key]] = decode_results(record["data"]["B"])
-        return found
-
-    def items(self, item_ids: Iterable[str]) -> dict[str, Item]:
-        """Read items of the catalogue by id; unknown ones are left out."""
-        wanted = {keys.item_key(item_id): item_id for item_id in item_ids}
-        found = self._get(wanted, consistent=False)
-        return {wanted[key]: msgspec.json.decode(row["data"]["B"], type=Item) for key, row in found.items()}
