@@ -56,6 +56,7 @@ EVENTS: Final[Columns] = {
     "arrived_at": "string",
     "event": _EVENT,
     "raw": "string",
+    "shard": "string",
 }
 
 EXPOSURES: Final[Columns] = {

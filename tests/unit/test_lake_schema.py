@@ -58,6 +58,7 @@ class Line(msgspec.Struct):
     arrived_at: datetime
     event: Event
     raw: str
+    shard: str
 
 
 def test_the_line_of_this_test_has_the_fields_of_the_lakes() -> None:
