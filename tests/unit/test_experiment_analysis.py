@@ -4,6 +4,8 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from experiments import END, START, design, shoppers, totals
 from personalization.errors import InvalidInput
@@ -17,6 +19,7 @@ from personalization.experiment_results import (
 from training.experimentation.analysis import analyze
 from training.experimentation.design import Arm, Guardrail
 from training.experimentation.metrics import METRICS
+from training.experimentation.user_totals import UserTotals
 
 REVENUE = Guardrail("revenue_per_user", 0.2)
 
@@ -196,8 +199,8 @@ def test_looks_are_kept_one_a_day_the_last_of_today() -> None:
 @pytest.mark.parametrize(
     ("columns", "words"),
     [
-        ({"clicks": np.array([1.0, np.nan, 0.0])}, "clicks is not finite"),
-        ({"revenue": np.array([1.0, np.inf, 0.0])}, "revenue is not finite"),
+        ({"clicks": np.array([1.0, np.nan, 0.0])}, "clicks holds what is no number"),
+        ({"revenue": np.array([1.0, np.inf, 0.0])}, "revenue holds what is no number"),
         ({"clicks": np.zeros(2)}, "one length"),
         ({"stratum": np.array([0, 1, 0], np.int16)}, "stratum"),
     ],
@@ -205,6 +208,35 @@ def test_looks_are_kept_one_a_day_the_last_of_today() -> None:
 def test_totals_that_cannot_be_are_refused(columns, words) -> None:
     with pytest.raises(InvalidInput, match=words):
         at_the_end(totals([0, 1, 1], **columns))
+
+
+@given(
+    rows=st.lists(
+        st.tuples(
+            st.integers(0, 2),
+            st.integers(0, 1),
+            *[st.one_of(st.just(0.0), st.integers(0, 3).map(float), st.floats(1e-3, 1e9)) for _ in range(9)],
+        ),
+        max_size=60,
+    ),
+    repeats=st.integers(1, 120),
+)
+@settings(deadline=None, max_examples=60)
+def test_whatever_users_do_the_results_are_numbers_that_can_be_stored(rows, repeats) -> None:
+    columns = list(zip(*rows * repeats, strict=True)) or [[]] * 11
+    names = [name for name in UserTotals.__slots__ if name not in {"variant", "first_exposed", "stratum"}]
+    users = totals(
+        np.array(columns[0], np.int16),
+        stratum=np.array(columns[1], np.int16),
+        **{name: np.array(column, float) for name, column in zip(names, columns[2:], strict=True)},
+    )
+    results = at_the_end(users, design("control", "first", "second", strata=2))
+    assert decode_results(encode_results(results)) == results
+    for one in (one for variant in results.variants for one in variant.comparisons):
+        assert 0 <= one.p_value <= one.adjusted_p_value <= 1
+        assert 0 <= one.always_valid_p_value <= 1
+        for low, high in filter(None, (one.interval, one.always_valid)):
+            assert low - 1e-9 * (1 + abs(low)) <= one.lift <= high + 1e-9 * (1 + abs(high))
 
 
 def test_a_variant_that_is_not_of_the_experiment_is_refused() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 import numpy as np
 
@@ -23,6 +24,9 @@ from training.experimentation.moments import Moments, metric_moments
 from training.experimentation.planning import make_plan, users_needed
 from training.experimentation.user_totals import UserTotals
 from training.experimentation.verdict import goal_of, judge
+
+_MOST: Final = 1e15
+"""Of a user's total: a million events of the highest value there is."""
 
 
 def analyze(
@@ -46,8 +50,8 @@ def analyze(
     Raises
     ------
     InvalidInput
-        `invalid_totals`: columns of unequal length, a variant or stratum the design does not have, or numbers
-        that are not finite.
+        `invalid_totals`: columns of unequal length, a variant or stratum the design does not have, or what is
+        no number.
 
     Notes
     -----
@@ -99,8 +103,9 @@ def _check(totals: UserTotals, design: ExperimentDesign) -> None:
         if not holds:
             raise InvalidInput("invalid_totals", f"experiment {design.name}: {words}")
     for name, column in columns.items():
-        if column.dtype.kind == "f" and not np.isfinite(column.sum()):
-            raise InvalidInput("invalid_totals", f"experiment {design.name}: {name} is not finite throughout")
+        if column.dtype.kind == "f" and not np.all(np.abs(column) <= _MOST):
+            words = f"{name} holds what is no number up to {_MOST:g}"
+            raise InvalidInput("invalid_totals", f"experiment {design.name}: {words}")
 
 
 def _within(column: np.ndarray[tuple[int], np.dtype[np.int16]], count: int) -> bool:

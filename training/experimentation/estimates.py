@@ -27,7 +27,8 @@ from training.experimentation.moments import Moments
 
 LEAST_OF_A_STRATUM: Final = 20
 """Users that both variants must have in a stratum; smaller strata are taken together."""
-_NEGLIGIBLE: Final = 1e-9
+_COLLINEAR: Final = 1e-9
+_CONSTANT: Final = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ def compare(moments: Moments, arm: int) -> Pair | None:
         return None
     ratio = mean[:, 0] / mean[:, 1]
     gradient = np.stack([1 / mean[:, 1], -ratio / mean[:, 1]], axis=1)
-    theta = _theta(spread, gradient)
+    theta = _theta(spread, gradient, _CONSTANT * both.pivot[2:] ** 2 / users.sum())
     of_control, of_value = users.sum(axis=1) / users.sum()
     moved = float(theta @ (mean[1, 2:] - mean[0, 2:]))
     slopes = np.zeros((2, 2, mean.shape[1]))
@@ -121,15 +122,21 @@ def _of_enough_users(moments: Moments, arm: int) -> Moments | None:
     return both.merged(labels)
 
 
-def _theta(spread: Doubles, gradient: Doubles) -> Doubles:
-    """Solve for theta (covariates,): regression of the linearized metric on what was before."""
+def _theta(spread: Doubles, gradient: Doubles, negligible: Doubles) -> Doubles:
+    """Solve for theta (covariates,): regression of the linearized metric on what was before.
+
+    Covariates whose variance is `negligible`, no more than rounding leaves of a constant, get 0.
+    """
     inner = spread[:, 2:, 2:].sum(axis=0)
     outer = np.einsum("acd,ad->c", spread[:, 2:, :2], gradient)
-    scale = np.sqrt(np.diag(inner))
-    scale = np.where(scale > 0, scale, 1.0)
-    correlation = inner / np.outer(scale, scale)
-    solved: Doubles = np.linalg.pinv(correlation, rcond=_NEGLIGIBLE, hermitian=True) @ (outer / scale) / scale
-    return solved
+    vary = np.flatnonzero(np.diag(inner) > negligible)
+    scale = np.sqrt(np.diag(inner)[vary])
+    correlation = inner[np.ix_(vary, vary)] / np.outer(scale, scale)
+    theta = np.zeros(len(outer))
+    theta[vary] = (
+        np.linalg.pinv(correlation, rcond=_COLLINEAR, hermitian=True) @ (outer[vary] / scale) / scale
+    )
+    return theta
 
 
 def _covariance(slopes: Doubles, spread: Doubles, means: Doubles, share: Doubles, users: int) -> Doubles:
@@ -144,7 +151,7 @@ def _covariance(slopes: Doubles, spread: Doubles, means: Doubles, share: Doubles
 def _freedom(slopes: Doubles, spread: Doubles, users: NDArray[np.int64]) -> float:
     """Welch-Satterthwaite, of the part of each arm in the variance of the difference."""
     contrast = slopes[:, 1] - slopes[:, 0]
-    parts = np.einsum("ac,acd,ad->a", contrast, spread, contrast)
+    parts = np.maximum(np.einsum("ac,acd,ad->a", contrast, spread, contrast), 0.0)
     total = float((parts**2 / (users - 1)).sum())
     return float(parts.sum() ** 2 / total) if total > 0 else float(users.sum() - 2)
 

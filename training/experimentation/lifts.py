@@ -5,12 +5,14 @@ all.
 """
 
 import math
+from typing import Final
 
 from scipy import special
 
 from training.experimentation.estimates import Pair
 
 Interval = tuple[float, float]
+_ROUNDING: Final = 1e-9
 
 
 def width_at_one_look(pair: Pair, alpha: float) -> float:
@@ -40,8 +42,8 @@ def difference_interval(pair: Pair, width: float) -> Interval:
 
 
 def lift(pair: Pair) -> float | None:
-    """Return (value - control) / control; None unless the control is above 0."""
-    return pair.difference / pair.control if pair.control > 0 else None
+    """Return (value - control) / control; None unless the control is above 0, by more than rounding."""
+    return pair.difference / pair.control if _is_positive(pair) else None
 
 
 def lift_interval(pair: Pair, width: float) -> Interval | None:
@@ -58,10 +60,14 @@ def lift_interval(pair: Pair, width: float) -> Interval | None:
     """
     (control, both), (_, value) = (pair.covariance * width**2).tolist()
     a, b, c = pair.control**2 - control, pair.control * pair.value - both, pair.value**2 - value
-    if pair.control <= 0 or a <= 0:
+    if not _is_positive(pair) or a <= 0:
         return None
     root = math.sqrt(max(b * b - a * c, 0.0))
     return (b - root) / a - 1, (b + root) / a - 1
+
+
+def _is_positive(pair: Pair) -> bool:
+    return pair.control > _ROUNDING * abs(pair.value)
 
 
 def lift_error(pair: Pair) -> float:
