@@ -127,7 +127,7 @@ def total_series(extent: Extent) -> int:
     """Count the series of all metrics together.
 
     >>> total_series(Extent(surfaces=3, variants=(2, 2)))
-    77
+    79
     """
     return sum(series(written, extent) for written in CATALOGUE)
 
