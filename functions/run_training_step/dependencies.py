@@ -24,8 +24,8 @@ class Dependencies:
 
     objects: "S3Client"
     lists: ListStore
-    experiments: AppConfigSession
     settings: Settings
+    experiments: AppConfigSession
 
 
 @cache
@@ -35,4 +35,4 @@ def dependencies() -> Dependencies:
     lists = DynamoListStore(boto3.client("dynamodb"), settings.table_name)
     objects = boto3.client("s3", config=Config(max_pool_connections=THREADS))
     experiments = AppConfigSession(boto3.client("appconfigdata"), Address.parse(settings.experiments_address))
-    return Dependencies(objects, lists, experiments, settings)
+    return Dependencies(objects, lists, settings, experiments)

@@ -80,7 +80,8 @@ def test_a_function_imports_with_nothing_but_its_asset_its_layers_and_the_runtim
     for name, function in local.lambdas.items():
         layers = folders_of(function, local.environment)
         path = [local.asset_of(function), *(layer / "python" for layer in layers), tmp_path]
-        modules = [f"functions.{name}.handler", f"functions.{name}.dependencies"]
+        own = local.asset_of(function) / "functions" / name
+        modules = [f"functions.{name}.{path.stem}" for path in sorted(own.glob("[a-z]*.py"))]
         jobs = (local.asset_of(function) / "training" / "jobs").glob("[a-z]*.py")
         modules += [f"training.jobs.{job.stem}" for job in jobs]
         done = _import_isolated(modules, path, libraries=[layer / "lib" for layer in layers])

@@ -12,6 +12,7 @@ from factories import event, lambda_of
 from functions.run_training_step import handler
 from functions.run_training_step.dependencies import Dependencies
 from functions.run_training_step.settings import Settings
+from personalization.adapters.appconfig import Address, AppConfigSession
 from personalization.adapters.memory import MemoryTable
 from personalization.adapters.s3 import S3Archive
 from personalization.archiving import archive
@@ -81,7 +82,11 @@ def nights(monkeypatch: pytest.MonkeyPatch) -> Iterator[Nights]:
         client = boto3.client("s3")
         for bucket in ("lake", "models"):
             client.create_bucket(Bucket=bucket)
-        deps = Dependencies(client, MemoryTable(), Settings("lake", "models", "table", "0.1.0+test"))
+        settings = Settings("lake", "models", "table", "0.1.0+test", "app/test/experiments")
+        experiments = AppConfigSession(
+            boto3.client("appconfigdata"), Address.parse(settings.experiments_address)
+        )
+        deps = Dependencies(client, MemoryTable(), settings, experiments)
         monkeypatch.setattr(handler, "dependencies", lambda: deps)
         nights = Nights(client)
         for number in range(9):
