@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Final
 
 from personalization.definitions import parse_definitions
+from personalization.errors import ModelError
 from personalization.experiments import NO_EXPERIMENTS, Definitions
-from personalization.ranking import METADATA_FILE, Model
+from personalization.ranking import Model
 
 EXPERIMENTS_FILE: Final = "experiments.json"
 
@@ -23,11 +24,14 @@ def read_experiments(folder: Path) -> Definitions:
 
 
 def read_tried(folder: Path, definitions: Definitions) -> Model | None:
-    """Load the published model that a variant names; None if none does, or it is not there.
+    """Load the published model that a variant names; None if none does, or it can't be used.
 
-    Raises
-    ------
-    ModelError
-        It is there and can't be read.
+    It may not be there, or be of other features than this code: an experiment must not stop the night, and
+    lists say which model made them.
     """
-    return Model.load(folder) if definitions.tried_model and (folder / METADATA_FILE).exists() else None
+    if definitions.tried_model is None:
+        return None
+    try:
+        return Model.load(folder)
+    except ModelError:
+        return None

@@ -1,6 +1,7 @@
 """Published models on the container's disk: that in service and one that is tried, fetched when asked for."""
 
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import gettempdir
@@ -31,7 +32,10 @@ class ModelCache:
     client: "S3Client"
     bucket: str
     folder: Path = field(default_factory=lambda: Path(gettempdir()) / "models")
+    read: Callable[[Path], Model] = Model.load
     _loaded: dict[str, Model] = field(default_factory=dict)
+    _unusable: dict[str, ModelError] = field(default_factory=dict)
+    """Published models that this code can't read; they don't change, and are not fetched again."""
 
     def load(self, version: str) -> Model:
         """Return the model of a version. The first call of a version downloads it.
@@ -43,6 +47,8 @@ class ModelCache:
         ModelError
             The version is not published, or its files are unreadable.
         """
+        if version in self._unusable:
+            raise self._unusable[version]
         model = self._loaded.pop(version, None) or self._fetch(version)
         self._loaded[version] = model
         return model
@@ -58,7 +64,12 @@ class ModelCache:
             self._download(version, folder)
         except (ClientError, *UNREACHABLE) as error:
             raise Unavailable(f"model {version} can't be fetched: {error}") from error
-        return Model.load(folder)
+        try:
+            return self.read(folder)
+        except ModelError as error:
+            logger.warning("model can't be used", version=version, reason=str(error))
+            self._unusable[version] = error
+            raise
 
     def _download(self, version: str, folder: Path) -> None:
         prefix = model_prefix(version)

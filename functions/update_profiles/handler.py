@@ -7,11 +7,11 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from functions.update_profiles.dependencies import projector
 from personalization.adapters.kinesis import stream_records
-from personalization.attribution import Attribution
-from personalization.names import Dimension, Metric
+from personalization.metric_catalogue import BY_SURFACE_AND_VARIANT
+from personalization.names import Metric
 from personalization.projection import Projection
 from personalization.runtime.clock import now
-from personalization.runtime.observability import count, count_by, metrics, milliseconds
+from personalization.runtime.observability import count, metrics, milliseconds, write_by
 
 _METRICS = {
     "applied": Metric.EVENTS_APPLIED,
@@ -36,13 +36,10 @@ def measure(projection: Projection) -> None:
         count(metric, projection.outcomes[outcome])
     if projection.newest is not None:
         milliseconds(Metric.EVENT_LAG, max(0.0, (now() - projection.newest).total_seconds() * 1000))
+    lines: dict[tuple[str, ...], list[tuple[Metric, MetricUnit, float]]] = {}
     for series, value in projection.attributions.items():
+        named = tuple(filter(None, (series.surface, series.experiment, series.variant)))
         unit = _UNITS.get(series.metric, MetricUnit.Count)
-        count_by(series.metric, _dimensions(series), value, unit=unit)
-
-
-def _dimensions(series: Attribution) -> dict[Dimension, str]:
-    dimensions = {Dimension.SURFACE: str(series.surface)}
-    if series.experiment is not None and series.variant is not None:
-        dimensions |= {Dimension.EXPERIMENT: series.experiment, Dimension.VARIANT: series.variant}
-    return dimensions
+        lines.setdefault(named, []).append((series.metric, unit, value))
+    for named, values in lines.items():
+        write_by(dict(zip(BY_SURFACE_AND_VARIANT, named, strict=False)), values)

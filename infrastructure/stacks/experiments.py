@@ -20,8 +20,8 @@ _PROFILE: Final = "experiments"
 class ExperimentsStack(AttuneStack):
     """The configuration profile with its validator.
 
-    The environment that readers name is made after the alarms that watch a deployment, which watch readers: it
-    has the name of this environment, in an application that has no other.
+    The environment that readers name is made after the alarms that watch a deployment, and these watch the
+    readers: it has the name of this environment, in an application that has no other.
     """
 
     def __init__(self, scope: Construct, part: str, *, environment: Environment) -> None:

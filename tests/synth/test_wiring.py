@@ -235,6 +235,12 @@ def test_exposures_go_from_the_log_of_the_read_path_to_their_archiver(assembly: 
     assert config["MaximumRetryAttempts"] == 2
 
 
+def test_exposures_are_lines_of_a_level_that_is_logged(assembly: Assembly) -> None:
+    assert assembly.lambdas["get_recommendations"].variables["POWERTOOLS_LOG_LEVEL"] == "INFO"
+    config = assembly.lambdas["get_recommendations"].resource.properties["LoggingConfig"]
+    assert config.keys() == {"LogGroup"}, "another format or level would change or drop the lines"
+
+
 def test_the_filter_of_the_subscription_lets_the_line_of_an_answer_through(assembly: Assembly) -> None:
     pattern = assembly.one("AWS::Logs::SubscriptionFilter").properties["FilterPattern"]
     exposure = Exposure(request_id="r", at=NOW, user_key="u", surface="home", list_id="l", source=Source.LIST)

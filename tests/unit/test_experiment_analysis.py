@@ -108,6 +108,28 @@ def test_users_who_see_nothing_are_no_ground_to_decide() -> None:
     assert decode_results(encode_results(results)) == results
 
 
+def test_other_metrics_never_stand_in_for_a_goal_that_is_unknown() -> None:
+    variant = np.arange(2_000) % 2
+    results = at_the_end(totals(variant, conversions=(np.arange(2_000) % 4 == 1).astype(float)))
+    assert results.variants[1].comparisons[0].p_value < 1e-9
+    assert results.decision is Decision.KEEP_RUNNING
+    assert results.looks == ()
+
+
+def test_guardrails_that_need_more_users_do_not_keep_a_useless_variant_running() -> None:
+    planned = design(effect=0.3, guardrails=(Guardrail("revenue_per_user", 0.001),))
+    results = at_the_end(shoppers(40_000, seed=3), planned)
+    assert results.plan.users_needed > 10**6
+    assert results.decision is Decision.STOP_FUTILE
+
+
+def test_a_control_that_nobody_should_get_any_more_is_still_compared() -> None:
+    ended = design(arms=(Arm("control", 0.0), Arm("model", 1.0)))
+    results = at_the_end(shoppers(4_000), ended)
+    assert goal_of(results).always_valid is not None
+    assert results.sample_ratio.p_value == 1
+
+
 def test_of_three_variants_the_best_is_shipped_and_its_intervals_are_wider() -> None:
     users = shoppers(60_000, lifts=(0.0, 0.3, 0.15))
     results = at_the_end(users, design("control", "first", "second"))
@@ -212,9 +234,14 @@ def test_designs_that_cannot_be_are_refused(fields, words) -> None:
 
 def test_a_variant_that_nobody_should_get_is_compared_but_not_counted_for_the_split() -> None:
     arms = (Arm("control", 0.5), Arm("model", 0.5), Arm("former", 0.0))
-    results = at_the_end(shoppers(6_000, lifts=(0.0, 0.0, 0.0)), design(arms=arms))
+    users = shoppers(6_000, lifts=(0.0, 0.0, 0.9))
+    results = at_the_end(users, design(arms=arms))
     assert not results.sample_ratio.mismatch
-    assert results.variants[2].comparisons
+    assert goal_of(results, 2).always_valid[0] > 0.2
+    assert results.decision is Decision.KEEP_RUNNING
+    kept = np.flatnonzero((users.variant < 2) | (np.arange(6_000) < 30))
+    few = type(users)(**{name: getattr(users, name)[kept] for name in type(users).__slots__})
+    assert "too early" not in at_the_end(few, design(arms=arms)).verdict
 
 
 def test_without_newcomers_no_day_is_promised() -> None:

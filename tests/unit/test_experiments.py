@@ -13,9 +13,11 @@ from personalization.builds import Build
 from personalization.definitions import parse_definitions
 from personalization.errors import InvalidInput
 from personalization.experiments import Assignment, Definitions, Visitor
+from personalization.keys import segment_names
 from personalization.names import DEFAULT_LABEL, Ranker
 from personalization.policies import Policy
-from personalization.profiles import Facts
+from personalization.profiles import Facts, segment_of
+from personalization.targeting import Targeting
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 USERS = [Visitor(f"user-{n}") for n in range(2_000)]
@@ -125,6 +127,13 @@ def test_forced_variants_are_shown_and_count_for_nothing() -> None:
 facts = st.builds(
     Facts, st.sampled_from([None, "DE", "FR"]), st.sampled_from([None, "mobile", "tv"]), st.none()
 )
+
+
+@given(facts, facts)
+def test_a_targeted_segment_holds_whom_the_segment_lists_are_for(named: Facts, known: Facts) -> None:
+    targeting = Targeting(segments=(segment_of(named),))
+    targeting.check()
+    assert targeting.admits(known) is (segment_of(named) in segment_names(known))
 
 
 @given(facts, facts, st.sampled_from([None, "s1", "s2", "s3"]), st.sampled_from(USERS[:200]))

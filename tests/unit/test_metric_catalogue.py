@@ -84,9 +84,10 @@ def test_what_is_written_for_recommendations_is_what_the_catalogue_counts(
     for line in capsys.readouterr().out.splitlines():
         row = json.loads(line)
         (directive,) = row["_aws"]["CloudWatchMetrics"]
-        (metric,), (names,) = directive["Metrics"], directive["Dimensions"]
-        units.add((metric["Name"], metric["Unit"]))
-        written.setdefault(metric["Name"], set()).add(tuple(sorted((name, row[name]) for name in names)))
+        (names,) = directive["Dimensions"]
+        for metric in directive["Metrics"]:
+            units.add((metric["Name"], metric["Unit"]))
+            written.setdefault(metric["Name"], set()).add(tuple(sorted((name, row[name]) for name in names)))
     catalogued = {row.metric: row for row in CATALOGUE if row.metric in OUTCOMES}
     assert {name: len(found) for name, found in written.items()} == {
         metric: series(row, EXTENT) for metric, row in catalogued.items()

@@ -14,10 +14,11 @@ from experiment_lake import EXPERIMENT, SECRET, ExperimentLake
 from factories import NOW
 from personalization.adapters.dynamodb import DynamoExperimentStore
 from personalization.adapters.memory import MemoryTable
+from personalization.experiment_results import decode_results
 from training.experimentation.design import Arm, ExperimentDesign
 from training.experimentation.folder import FolderLake
 from training.experimentation.run import run
-from training.experimentation.show import main
+from training.experimentation.show import main, print_results
 from training.experimentation.study import Study
 
 START = NOW - timedelta(days=2)
@@ -99,3 +100,15 @@ def test_a_deployments_table_is_shown(lake: Path) -> None:
         code, text = shown("--table", TABLE, EXPERIMENT)
     assert code == 0
     assert "Split of users" in text
+
+
+@pytest.mark.parametrize("width", [40, 80, 100, 200])
+def test_a_table_is_as_wide_as_the_terminal_at_most_and_cuts_no_figure(lake: Path, width: int) -> None:
+    (results,) = [
+        decode_results(path.read_bytes()) for path in lake.glob("experiments/results/date=2026-01-17/*")
+    ]
+    out = io.StringIO()
+    print_results(results, Console(file=out, width=width))
+    rows = [line for line in out.getvalue().splitlines() if line.startswith(("│", "┃"))]
+    assert {len(line) for line in rows if len(line) > max(width, 60)} == set()
+    assert "…" not in out.getvalue() or width == 40

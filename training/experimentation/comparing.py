@@ -1,10 +1,9 @@
 """Every metric of every variant against the control, as it goes into the results."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import chain
+from dataclasses import dataclass, replace
 
-from msgspec.structs import replace
+from msgspec.structs import replace as changed
 
 from personalization.experiment_results import Comparison, Role
 from training.experimentation.design import ExperimentDesign
@@ -24,10 +23,11 @@ from training.experimentation.sequential import always_valid_p_value, boundary
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A metric of one arm: what is reported, and the pair it comes from."""
+    """A metric of one arm: what is reported, the pair it comes from, and its p-value at this look."""
 
     comparison: Comparison
     pair: Pair
+    p_value: float
 
 
 def compare_all(design: ExperimentDesign, summed: Mapping[str, Moments]) -> list[list[Measured]]:
@@ -41,7 +41,7 @@ def compare_all(design: ExperimentDesign, summed: Mapping[str, Moments]) -> list
     names = [design.goal, *guarded, *(name for name in METRICS if name not in {design.goal, *guarded})]
     measured = [
         [
-            Measured(_comparison(design, METRICS[name], pair, summed[name], guarded.get(name)), pair)
+            _measured(design, METRICS[name], pair, summed[name], guarded.get(name))
             for name in names
             if (pair := compare(summed[name], arm))
         ]
@@ -50,15 +50,16 @@ def compare_all(design: ExperimentDesign, summed: Mapping[str, Moments]) -> list
     return _adjusted(measured)
 
 
-def _comparison(
+def _measured(
     design: ExperimentDesign, metric: Metric, pair: Pair, summed: Moments, margin: float | None
-) -> Comparison:
-    variants = len(design.arms) - 1
+) -> Measured:
+    variants = design.compared
     alpha, tuning = design.alpha / variants, design.tuning_users
     z = standard_errors(pair)
+    p = p_value(z, pair.freedom)
     always = lift_interval(pair, boundary(pair.users, alpha, tuning))
     role = Role.GOAL if metric.name == design.goal else Role.SECONDARY if margin is None else Role.GUARDRAIL
-    return Comparison(
+    comparison = Comparison(
         metric=metric.name,
         role=role,
         unit=metric.unit,
@@ -68,18 +69,19 @@ def _comparison(
         lift=lift(pair),
         interval=lift_interval(pair, width_at_one_look(pair, design.alpha)),
         always_valid=always,
-        p_value=p_value(z, pair.freedom),
+        p_value=p,
         always_valid_p_value=min(1.0, variants * always_valid_p_value(z, pair.users, alpha, tuning)),
         margin=margin,
         harmed=margin is not None and always is not None and always[1] < -margin,
     )
+    return Measured(comparison, pair, p)
 
 
 def _method(metric: Metric, summed: Moments) -> str:
     """Name the formulas; what made no difference, as nothing was seen of anybody before, is not named."""
     before = summed.products[..., 2:, 2:].any()
     parts = [
-        "delta method" if metric.below else "Welch's t",
+        metric.test,
         "CUPED" * bool(before),
         "post-stratified" * (summed.users.shape[1] > 1),
         f"winsorized at {WINSORIZED:.0%}" * metric.winsorized,
@@ -89,19 +91,16 @@ def _method(metric: Metric, summed: Moments) -> str:
 
 
 def _adjusted(measured: Sequence[Sequence[Measured]]) -> list[list[Measured]]:
-    adjusted: dict[int, float] = {}
-    by_metric: dict[str, list[Comparison]] = {}
-    for one in chain.from_iterable(measured):
-        family = "" if one.comparison.role is Role.SECONDARY else one.comparison.metric
-        by_metric.setdefault(family, []).append(one.comparison)
-    for family, comparisons in by_metric.items():
-        p_values = [comparison.p_value or 0.0 for comparison in comparisons]
+    families: dict[str, list[tuple[int, int]]] = {}
+    for arm, of_arm in enumerate(measured):
+        for place, one in enumerate(of_arm):
+            secondary = one.comparison.role is Role.SECONDARY
+            families.setdefault("" if secondary else one.comparison.metric, []).append((arm, place))
+    adjusted = [list(of_arm) for of_arm in measured]
+    for family, places in families.items():
+        p_values = [measured[arm][place].p_value for arm, place in places]
         values = holm(p_values) if family else benjamini_hochberg(p_values)
-        adjusted |= {id(one): value for one, value in zip(comparisons, values, strict=True)}
-    return [
-        [
-            Measured(replace(one.comparison, adjusted_p_value=adjusted[id(one.comparison)]), one.pair)
-            for one in arm
-        ]
-        for arm in measured
-    ]
+        for (arm, place), value in zip(places, values, strict=True):
+            one = measured[arm][place]
+            adjusted[arm][place] = replace(one, comparison=changed(one.comparison, adjusted_p_value=value))
+    return adjusted

@@ -71,6 +71,11 @@ class ExperimentDesign:
     strata: int = 1
     tuning_users: int = 5_000
 
+    @property
+    def compared(self) -> int:
+        """How many variants are compared with the control: those that anybody should get."""
+        return max(1, sum(arm.weight > 0 for arm in self.arms[1:]))
+
     def __post_init__(self) -> None:
         names = [arm.name for arm in self.arms]
         guarded = [guardrail.metric for guardrail in self.guardrails]

@@ -32,6 +32,8 @@ class Metric:
         Columns (users,) whose sums are divided; without `below`, by the number of users.
     before
         Columns of the days before the experiment that explain some of the spread (CUPED).
+    test
+        Names the method of comparison; each is the same arithmetic, of ratios of means (`estimates`).
     winsorized
         Whether `above` and `before` are cut at `WINSORIZED`.
     """
@@ -42,6 +44,7 @@ class Metric:
     above: Column
     below: Column | None = None
     before: tuple[Column, ...] = ()
+    test: str = "Welch's t"
     winsorized: bool = False
 
 
@@ -69,6 +72,7 @@ _ALL: Final = (
         lambda users: users.clicks,
         lambda users: users.impressions,
         (_clicks_before, _impressions_before),
+        test="delta method",
     ),
     Metric(
         "conversion_rate",
@@ -76,6 +80,7 @@ _ALL: Final = (
         "share of users",
         lambda users: (users.conversions > 0).astype(np.float64),
         before=(_revenue_before, _clicks_before),
+        test="two proportions, unpooled",
     ),
     Metric(
         "revenue_per_user",

@@ -31,17 +31,18 @@ def make_plan(
 
     A guardrail is planned as if it lost nothing. None before anything can be compared.
     """
-    shares = [arm.weight / sum(a.weight for a in design.arms) for arm in design.arms]
     needed = [
-        _whole_experiment(design, one, shares[0] + share)
-        for share, arm in zip(shares[1:], measured, strict=True)
-        for one in arm
-        if share > 0 and one.comparison.role is not Role.SECONDARY and one.comparison.margin != 0
+        users_needed(design, arm, one)
+        for arm, of_arm in enumerate(measured, 1)
+        for one in of_arm
+        if design.arms[arm].weight > 0
+        and one.comparison.role is not Role.SECONDARY
+        and one.comparison.margin != 0
     ]
     if not needed:
         return None
     users = min(max(needed), _MOST)
-    least = min(share for share in shares if share > 0)
+    least = min(arm.weight for arm in design.arms if arm.weight > 0)
     return Plan(
         effect=design.effect,
         power=design.power,
@@ -50,17 +51,18 @@ def make_plan(
     )
 
 
-def _whole_experiment(design: ExperimentDesign, one: Measured, share: float) -> float:
-    """Users of all variants, so that control and variant, who have a share of them, are enough."""
+def users_needed(design: ExperimentDesign, arm: int, one: Measured) -> float:
+    """Return the users of all variants of which the control's and an arm's are enough for a metric."""
     pair, margin = one.pair, one.comparison.margin
     found = total_users(
         pair.error**2 * pair.users,
         (design.effect if margin is None else margin) * pair.control,
-        alpha=design.alpha / (len(design.arms) - 1),
+        alpha=design.alpha / design.compared,
         power=design.power,
         tuning_users=design.tuning_users,
     )
-    return found / share
+    share = design.arms[0].weight + design.arms[arm].weight
+    return found / share if share > 0 else math.inf
 
 
 def _daily(first_exposed: NDArray[np.int64], as_of: datetime, started_at: datetime | None) -> float:

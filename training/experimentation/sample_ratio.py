@@ -34,7 +34,7 @@ def sequential(counts: NDArray[np.int64], weights: Sequence[float]) -> float:
     """Return the p-value over all looks; counts (looks, variants) are of each look's new users.
 
     Multinomial against its Dirichlet mixture: the least of 1 by the Bayes factor so far (Lindon and Malek,
-    2022, "Anytime-valid inference for multinomial count data"), with `CONCENTRATION` as GrowthBook has it.
+    2022, "Anytime-valid inference for multinomial count data"), by `CONCENTRATION`.
 
     >>> round(sequential(np.array([[500, 600]]), [0.5, 0.5]), 6)
     0.671451

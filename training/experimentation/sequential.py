@@ -5,7 +5,8 @@ GrowthBook uses it: a mixture sequential probability ratio test, whose Gaussian 
 makes the interval tightest at a chosen number of users, the tuning parameter.
 
 The clock of the test is the number of users of both variants. The theory takes each user once; here a user's
-totals still grow after they have come, which `training.experimentation.simulate` tries: its users return.
+totals still grow after they have come, which `training.experimentation.simulate` tries: its users return, and
+in one of its trials all are there on the first day.
 """
 
 import math

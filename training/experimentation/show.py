@@ -8,6 +8,7 @@ Without a name, every experiment with its verdict. A lake's folder is a copy of 
 
 import argparse
 from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Final
 
@@ -31,8 +32,11 @@ from personalization.results_page import (
     variant_sheet,
 )
 
-_PIPE_WIDTH: Final = 150
+_PIPE_WIDTH: Final = 180
 """Columns of a table that no terminal cuts."""
+_FRAME: Final = 3
+"""Columns that a cell's blanks and line take."""
+_FEWEST: Final = 3
 _STYLES: Final = {
     Decision.SHIP: "green",
     Decision.STOP_HARMFUL: "red",
@@ -83,7 +87,7 @@ def print_results(results: ExperimentResults, console: Console) -> None:
     console.print(left_out_line(results), style="dim", markup=False)
     for sheet in (variant_sheet(results), comparison_sheet(results)):
         if sheet.rows:
-            console.print(_table(sheet))
+            console.print(_table(sheet, console.width))
     console.print(sample_ratio_line(results), markup=False)
     console.print(plan_line(results), markup=False)
     console.print("\nLift of the goal over time, with the interval that holds over all looks", markup=False)
@@ -100,12 +104,20 @@ def overview(experiments: Sequence[ExperimentResults]) -> Table:
     return table
 
 
-def _table(sheet: Sheet) -> Table:
-    table = Table(title=sheet.title, title_justify="left")
-    for place, name in enumerate(sheet.head):
+def _table(sheet: Sheet, width: int) -> Table:
+    """Tabulate as many of a sheet's first columns as a terminal is wide for."""
+    ends = accumulate(max(map(len, cells)) + _FRAME for cells in zip(sheet.head, *sheet.rows, strict=True))
+    shown = max(sum(end < width for end in ends), _FEWEST)
+    left_out = shown < len(sheet.head)
+    table = Table(
+        title=sheet.title,
+        title_justify="left",
+        caption="a wider terminal, or --html, shows more columns" if left_out else None,
+    )
+    for place, name in enumerate(sheet.head[:shown]):
         table.add_column(name, justify="right" if place else "left")
     for row in sheet.rows:
-        table.add_row(*row)
+        table.add_row(*row[:shown])
     return table
 
 

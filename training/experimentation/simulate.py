@@ -52,15 +52,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _no_difference(runs: int, seed: int, sizes: Sequence[int]) -> None:
-    found = {
-        users: simulate_tests(Population(users=users), _watched(runs, f"A/A, {users:,} users"), seed)
-        for users in sizes
-    }
+    populations = {f"{users:,} users": Population(users=users) for users in sizes}
+    populations[f"{sizes[-1]:,} users,\nall on day 1"] = Population(users=sizes[-1], arriving=1)
+    found = [
+        simulate_tests(population, _watched(runs, f"A/A, {name}".replace("\n", " ")), seed)
+        for name, population in populations.items()
+    ]
     table = Table(title=f"{runs:,} A/A tests, 28 daily looks: found, and wrong")
     table.add_column("test")
-    for users in sizes:
-        table.add_column(f"{users:,} users", justify="right")
-    _rows(table, list(found.values()))
+    for name in populations:
+        table.add_column(name, justify="right")
+    _rows(table, found)
     _console.print(table)
 
 

@@ -21,7 +21,7 @@ class Population:
     Attributes
     ----------
     users
-        Of both arms, each with even odds; first seen on a day drawn evenly from `days`.
+        Of both arms, each with even odds; first seen on a day drawn evenly from the first `arriving` days.
     returns
         Visits a user makes on average in each full day after the first visit.
     impressions
@@ -34,6 +34,7 @@ class Population:
 
     users: int
     days: int = 28
+    arriving: int = 28
     returns: float = 0.08
     impressions: float = 5.0
     rate: float = 0.03
@@ -54,7 +55,7 @@ class Visits:
 
 def draw(population: Population, rng: np.random.Generator) -> Visits:
     """Draw an experiment. Cost: in visits, about 0.4 µs each."""
-    first = rng.integers(0, population.days, population.users)
+    first = rng.integers(0, min(population.arriving, population.days), population.users)
     arm = rng.integers(0, 2, population.users)
     mean = population.rate * np.where(arm == 1, 1 + population.lift, 1.0)
     rate = rng.beta(mean * population.concentration, (1 - mean) * population.concentration)

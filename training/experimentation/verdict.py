@@ -9,7 +9,7 @@ Rules, in this order; "known" is by the always-valid intervals, so they may be a
 4. Stop, harmful: a variant's goal is known to be worse, or a guardrail to lose more than its margin.
    Guardrails are not corrected for their number: a variant without any effect seems to lose more than a
    positive margin in far fewer than alpha / 2 of the experiments.
-5. Stop, futile: of every variant the planned users of the always-valid test are there, its goal's lift may
+5. Stop, futile: for every variant the users that its goal needs by plan are there, the goal's lift may
    still be 0, and the one-look interval lies below the effect that was looked for.
 6. Keep running else.
 
@@ -46,44 +46,63 @@ class Standing(StrEnum):
 
 
 def judge(
-    design: ExperimentDesign, variants: Sequence[VariantResults], ratio: SampleRatio, plan: Plan | None
+    design: ExperimentDesign,
+    variants: Sequence[VariantResults],
+    ratio: SampleRatio,
+    plan: Plan | None,
+    planned: Sequence[bool],
 ) -> tuple[Decision, str]:
-    """Decide by the rules above; variants start with the control."""
+    """Decide by the rules above.
+
+    Parameters
+    ----------
+    variants
+        The control first; those that nobody should get decide nothing.
+    planned
+        Whether the users planned for the goal are there, by variant, from the second on.
+    """
     users = sum(variant.users for variant in variants)
     if ratio.mismatch:
         return Decision.BROKEN, _broken(design, ratio)
-    if min(variant.users for variant in variants) < FEWEST or not all(v.comparisons for v in variants[1:]):
+    live = [(v, enough) for v, enough in zip(variants[1:], planned, strict=True) if v.weight > 0]
+    if min(v.users for v in (variants[0], *(v for v, _ in live))) < FEWEST or not all(
+        goal_of(v) for v, _ in live
+    ):
         return Decision.KEEP_RUNNING, f"Keep running: too early to tell, {users:,} users."
-    standings = {variant.name: _standing(design, variant, plan) for variant in variants[1:]}
-    of = {
-        standing: [variant for variant in variants[1:] if standings[variant.name] is standing]
-        for standing in Standing
-    }
-    if of[Standing.BETTER]:
-        best = max(of[Standing.BETTER], key=lambda variant: _goal(variant).lift or 0.0)
-        return Decision.SHIP, _ship(design, best, users)
-    if of[Standing.HARMFUL]:
-        return Decision.STOP_HARMFUL, _harmful(design, of[Standing.HARMFUL][0], users)
-    if not of[Standing.OPEN]:
-        return Decision.STOP_FUTILE, _futile(design, variants[1:], users)
-    return Decision.KEEP_RUNNING, _open(design, of[Standing.OPEN], users, plan)
+    standings: dict[Standing, list[VariantResults]] = {standing: [] for standing in Standing}
+    for variant, enough in live:
+        standings[_standing(design, variant, enough)].append(variant)
+    if better := standings[Standing.BETTER]:
+        return Decision.SHIP, _ship(design, max(better, key=_lift), users)
+    if harmful := standings[Standing.HARMFUL]:
+        return Decision.STOP_HARMFUL, _harmful(design, min(harmful, key=_lift), users)
+    if not standings[Standing.OPEN]:
+        return Decision.STOP_FUTILE, _futile(design, standings[Standing.FUTILE], users)
+    return Decision.KEEP_RUNNING, _open(design, max(standings[Standing.OPEN], key=_lift), users, plan)
 
 
-def _standing(design: ExperimentDesign, variant: VariantResults, plan: Plan | None) -> Standing:
-    goal = _goal(variant)
-    if goal.always_valid is None or goal.interval is None:
+def goal_of(variant: VariantResults) -> Comparison | None:
+    """Return the comparison that decides; None before there is any."""
+    return next((one for one in variant.comparisons if one.role is Role.GOAL), None)
+
+
+def _lift(variant: VariantResults) -> float:
+    goal = goal_of(variant)
+    return goal.lift or 0.0 if goal else 0.0
+
+
+def _standing(design: ExperimentDesign, variant: VariantResults, enough: bool) -> Standing:
+    goal = goal_of(variant)
+    if any(one.harmed for one in variant.comparisons):
+        return Standing.HARMFUL
+    if goal is None or goal.always_valid is None or goal.interval is None:
         return Standing.OPEN
     low, high = goal.always_valid
-    if high < 0 or any(comparison.harmed for comparison in variant.comparisons):
+    if high < 0:
         return Standing.HARMFUL
     if low > 0:
         return Standing.OPEN if _unproven(variant) else Standing.BETTER
-    planned = plan is not None and variant.users >= plan.users_needed
-    return Standing.FUTILE if planned and goal.interval[1] < design.effect else Standing.OPEN
-
-
-def _goal(variant: VariantResults) -> Comparison:
-    return variant.comparisons[0]
+    return Standing.FUTILE if enough and goal.interval[1] < design.effect else Standing.OPEN
 
 
 def _unproven(variant: VariantResults) -> list[Comparison]:
@@ -110,36 +129,35 @@ def _broken(design: ExperimentDesign, ratio: SampleRatio) -> str:
 
 def _ship(design: ExperimentDesign, variant: VariantResults, users: int) -> str:
     guarded = ", no guardrail harmed" if design.guardrails else ""
-    return f"Ship {variant.name}: {_words(design, _goal(variant))}{guarded}, {users:,} users."
+    return f"Ship {variant.name}: {_words(design, goal_of(variant))}{guarded}, {users:,} users."
 
 
 def _harmful(design: ExperimentDesign, variant: VariantResults, users: int) -> str:
-    harmed = [one for one in variant.comparisons if one.harmed]
-    worst = harmed[0] if harmed else _goal(variant)
-    accepted = f" where a loss of {worst.margin:.1%} is accepted" if worst.margin is not None else ""
+    worst = next((one for one in variant.comparisons if one.harmed), goal_of(variant))
+    accepted = (
+        f" where a loss of {worst.margin:.1%} is accepted" if worst and worst.margin is not None else ""
+    )
     return f"Stop {variant.name}, it is harmful: {_words(design, worst)}{accepted}, {users:,} users."
 
 
 def _futile(design: ExperimentDesign, variants: Sequence[VariantResults], users: int) -> str:
-    each = "; ".join(f"{variant.name} {_words(design, _goal(variant))}" for variant in variants)
+    each = "; ".join(f"{variant.name} {_words(design, goal_of(variant))}" for variant in variants)
     return (
         f"Stop, it makes no difference worth waiting for: {each}, where a lift of {design.effect:+.1%} was "
         f"looked for, {users:,} users."
     )
 
 
-def _open(design: ExperimentDesign, variants: Sequence[VariantResults], users: int, plan: Plan | None) -> str:
-    best = max(variants, key=lambda variant: _goal(variant).lift or 0.0)
-    goal = _goal(best)
-    unproven = _unproven(best) if goal.always_valid and goal.always_valid[0] > 0 else []
+def _open(design: ExperimentDesign, variant: VariantResults, users: int, plan: Plan | None) -> str:
+    goal = goal_of(variant)
+    unproven = _unproven(variant) if goal and goal.always_valid and goal.always_valid[0] > 0 else []
     if unproven:
-        first = unproven[0]
         why = (
-            f"{best.name} is better, {_words(design, goal)}, but is not yet known to lose less than "
-            f"{first.margin:.1%} in {_words(design, first)}"
+            f"{variant.name} is better, {_words(design, goal)}, but is not yet known to lose less than "
+            f"{unproven[0].margin:.1%} in {_words(design, unproven[0])}"
         )
     else:
-        why = f"{best.name} may still make no difference, {_words(design, goal)}"
+        why = f"{variant.name} may still make no difference, {_words(design, goal)}"
     return f"Keep running: {why}, {users:,} users{_to_go(plan)}."
 
 
@@ -153,8 +171,10 @@ def _to_go(plan: Plan | None) -> str:
     return f"; {plan.users_needed:,} of each variant are planned, in about {plan.days_left:,.1f} days more"
 
 
-def _words(design: ExperimentDesign, one: Comparison) -> str:
+def _words(design: ExperimentDesign, one: Comparison | None) -> str:
     """Say metric, lift and interval."""
+    if one is None:
+        return f"{METRICS[design.goal].label} unknown"
     label = METRICS[one.metric].label
     if one.lift is None or one.always_valid is None:
         return f"{label} {one.control:.4g} to {one.value:.4g} (too few for an interval)"

@@ -10,8 +10,8 @@ experiment.
 from functools import lru_cache
 from typing import Final
 
-_FNV_OFFSET: Final = 0x811C9DC5
-_FNV_PRIME: Final = 0x01000193
+FNV_OFFSET: Final = 0x811C9DC5
+FNV_PRIME: Final = 0x01000193
 _WEIGHT_TOLERANCE: Final = 0.01
 
 Range = tuple[float, float]
@@ -26,7 +26,7 @@ def bucket(salt: str, unit: str, version: int = 2) -> float:
     """
     if version == 1:
         return _fnv1a_32(unit + salt) % 1_000 / 1_000
-    return _fnv1a_32(str(_fnv1a_32(salt + unit))) % 10_000 / 10_000
+    return _fnv1a_32(str(_fnv1a_32(unit, _salted(salt)))) % 10_000 / 10_000
 
 
 def equal_weights(count: int) -> tuple[float, ...]:
@@ -79,9 +79,14 @@ def in_namespace(unit: str, namespace: str, within: Range) -> bool:
     return choose(bucket(f"__{namespace}", unit, version=1), (within,)) == 0
 
 
-def _fnv1a_32(text: str) -> int:
+@lru_cache(maxsize=1_024)
+def _salted(salt: str) -> int:
+    """Digest of a salt, from which units are hashed on: requests bring other units, and the same salts."""
+    return _fnv1a_32(salt)
+
+
+def _fnv1a_32(text: str, digest: int = FNV_OFFSET) -> int:
     """FNV-1a with 32 bits over UTF-8 bytes; units and salts are ASCII, where all SDKs agree."""
-    digest = _FNV_OFFSET
     for byte in text.encode():
-        digest = ((digest ^ byte) * _FNV_PRIME) & 0xFFFFFFFF
+        digest = (digest ^ byte) * FNV_PRIME & 0xFFFFFFFF
     return digest

@@ -103,9 +103,9 @@ CATALOGUE: Final = (
     *_written(
         "analyze_experiments", Metric.SAMPLE_RATIO_P_VALUE, unit=Unit.NONE, dimensions=(BY_EXPERIMENT,)
     ),
+    *_written("get_recommendations refresh_recommendations", Metric.EXPERIMENTS_UNREAD),
     *_written("get_recommendations", Metric.RECOMMENDATIONS_SERVED, dimensions=(BY_SOURCE,)),
     *_written("archive_exposures", Metric.EXPOSURES_ARCHIVED, Metric.EXPOSURES_QUARANTINED),
-    *_written("get_recommendations refresh_recommendations", Metric.EXPERIMENTS_UNREAD),
     *_written("refresh_recommendations", Metric.LISTS_REFRESHED),
     *_written("refresh_recommendations", Metric.REFRESH_LAG, unit=Unit.MILLISECONDS),
     *_written("refresh_recommendations", Metric.MODEL_AGE, unit=Unit.SECONDS),

@@ -105,7 +105,8 @@ class Source(StrEnum):
     LIST = "list"
     """The user's own ranked list, built from the profile as it is."""
     STALE_LIST = "stale_list"
-    """The user's own list, built before their latest act; a refresh is queued."""
+    """The user's own list, built before their latest act or by another model than their variant names; a
+    refresh is queued."""
     SEGMENT = "segment"
     """What people of the same country and device like."""
     TRENDING = "trending"

@@ -49,10 +49,11 @@ _COLOURS: Final = ("v0", "v1", "v2")
 _DASHES: Final = ("none", "7 4", "2 3")
 _UNKNOWN: Final = "-"
 _DAYS_TO_TELL: Final = 3_650
+_USERS_TO_TELL: Final = 1_000_000_000
 
 
 class Sheet(NamedTuple):
-    """A table: its title, the head, and rows whose first cell names them."""
+    """A table: its title, the head, and rows whose first cell names them; what matters most stands first."""
 
     title: str
     head: tuple[str, ...]
@@ -66,11 +67,10 @@ def heading(results: ExperimentResults) -> str:
 
 def variant_sheet(results: ExperimentResults) -> Sheet:
     """What each variant's users saw and did; the control comes first."""
-    head = ("variant", "share", "users", "impressions", "clicks", "CTR", "95% interval", "conversions")
+    head = ("variant", "users", "impressions", "clicks", "CTR", "95% interval", "conversions")
     rows = tuple(
         (
             one.name,
-            f"{one.weight:.0%}",
             f"{one.users:,}",
             f"{one.impressions:,}",
             f"{one.clicks:,}",
@@ -79,32 +79,34 @@ def variant_sheet(results: ExperimentResults) -> Sheet:
             f"{one.conversions:,}",
             f"{one.revenue:,.2f}",
             f"{one.dwell_seconds / 3_600:,.1f}",
+            f"{one.weight:.0%}",
         )
         for one in results.variants
     )
-    return Sheet("What users saw and did", (*head, "revenue", "dwell, hours"), rows)
+    return Sheet("What users saw and did", (*head, "revenue", "dwell, hours", "share"), rows)
 
 
 def comparison_sheet(results: ExperimentResults) -> Sheet:
     """Every metric of every variant against the control: goals, then guardrails, then the rest."""
-    head = ("variant: metric", "says", "control", "variant", "lift", "95%, over all looks")
+    head = ("variant: metric", "says", "lift", "95%, over all looks", "p, over all looks", "control")
     order = {role: place for place, role in enumerate(Role)}
     rows = tuple(
         (
             f"{variant.name}: {one.metric}",
             _standing(one),
-            _figure(one.control),
-            _figure(one.value),
             _lift(one.lift),
             _interval(one.always_valid, "{:+.1%}"),
             _p_value(one.always_valid_p_value),
+            _figure(one.control),
+            _figure(one.value),
             _interval(one.interval, "{:+.1%}"),
             _p_value(one.p_value if one.adjusted_p_value is None else one.adjusted_p_value),
+            _share(one.margin),
         )
         for variant in results.variants
         for one in sorted(variant.comparisons, key=lambda one: order[one.role])
     )
-    return Sheet("Against the control", (*head, "p, over all looks", "95%, this look", "p, adjusted"), rows)
+    return Sheet("Against the control", (*head, "variant", "95%, this look", "p, adjusted", "margin"), rows)
 
 
 def sample_ratio_line(results: ExperimentResults) -> str:
@@ -128,9 +130,8 @@ def plan_line(results: ExperimentResults) -> str:
     plan = results.plan
     if plan is None:
         return "Plan: none yet."
-    wanted = (
-        f"{plan.users_needed:,} users a variant show a lift of {plan.effect:.1%} with power {plan.power:.0%}"
-    )
+    users = f"{plan.users_needed:,}" if plan.users_needed <= _USERS_TO_TELL else "more than a billion"
+    wanted = f"{users} users a variant show a lift of {plan.effect:.1%} with power {plan.power:.0%}"
     if plan.days_left is None:
         return f"Plan: {wanted}; there is no traffic to tell the days by."
     if plan.days_left <= 0:
@@ -335,7 +336,7 @@ def _standing(one: Comparison) -> str:
         margin = one.margin or 0.0
         safe = one.always_valid is not None and low > -margin
         says = "HARMED" if one.harmed else "safe" if safe else "not decided"
-        return f"guardrail {says} (margin {margin:.1%})"
+        return f"guardrail {says}"
     says = "better" if low > 0 else "worse" if high < 0 else "not decided"
     return f"goal: {says}" if one.role is Role.GOAL else says
 

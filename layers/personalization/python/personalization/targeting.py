@@ -1,11 +1,11 @@
 """Targeting: which visitors an experiment is for, by what is known of them."""
 
+from functools import lru_cache
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
 from personalization.errors import InvalidInput
-from personalization.keys import segment_names
 from personalization.profiles import NO_FACTS, Facts, segment_of
 
 Country = Annotated[str, Meta(pattern=r"^[A-Z]{2}$")]
@@ -36,7 +36,7 @@ class Targeting(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return (
             (not self.countries or facts.country in self.countries)
             and (not self.devices or facts.device in self.devices)
-            and (not self.segments or not set(self.segments).isdisjoint(segment_names(facts)))
+            and (not self.segments or any(_is_in(facts, segment) for segment in self.segments))
         )
 
     def check(self) -> None:
@@ -53,6 +53,14 @@ class Targeting(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
                 raise InvalidInput("invalid_experiments", f"{name!r} names no segment; one is {example!r}")
 
 
+def _is_in(facts: Facts, segment: str) -> bool:
+    """Whether the segment is one of `keys.segment_names`: all that it names is known to be so."""
+    return all(
+        named is None or named == known for named, known in zip(_facts_of(segment), facts, strict=True)
+    )
+
+
+@lru_cache(maxsize=1_024)
 def _facts_of(segment: str) -> Facts:
     parts = [part.partition("=") for part in segment.split(",")]
     named = {name: value for name, _, value in parts if name in Facts._fields}

@@ -1,10 +1,10 @@
 """One logger and one metrics buffer a process; service and namespace come from POWERTOOLS_* variables."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from aws_lambda_powertools import Logger, Metrics, single_metric
-from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from personalization.names import Dimension, Metric
 
@@ -55,3 +55,13 @@ def seconds(metric: Metric, value: float) -> None:
 def number(metric: Metric, value: float) -> None:
     """Add a value of this function that has no unit."""
     metrics.add_metric(name=metric, unit=MetricUnit.NoUnit, value=value)
+
+
+def write_by(dimensions: Mapping[Dimension, str], values: Iterable[tuple[Metric, MetricUnit, float]]) -> None:
+    """Write values that share their dimensions as one line of the log, which is paid for by its length."""
+    line = EphemeralMetrics()
+    for name, dimension_value in dimensions.items():
+        line.add_dimension(name, dimension_value)
+    for metric, unit, value in values:
+        line.add_metric(name=metric, unit=unit, value=value)
+    line.flush_metrics()
