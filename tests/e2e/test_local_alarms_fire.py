@@ -80,7 +80,7 @@ def test_a_low_click_rate_of_enough_impressions_rings_and_a_good_one_ends_it(
     assert reason.startswith(SIGNATURE)
     eventually(news, lambda found: (PAGE, "ALARM") in found)
     ringing = {alarm.title: alarm for alarm in ringing_alarms(platform.client("cloudwatch"))}
-    assert ringing.keys() >= {"ClickRateAlone", "ClickRateHomeRankingModel", "SurfaceClickRateHome"}
+    assert ringing.keys() >= {"ClickRateAlone", "ClickRateHomeRankingModel"}
     assert ringing["ClickRateAlone"].runbook == RUNBOOK
     _, reason = eventually(after(1, ENOUGH), lambda found: found[0] == "OK", seconds=40)
     assert reason.startswith(SIGNATURE)

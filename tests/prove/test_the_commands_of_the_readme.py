@@ -44,6 +44,7 @@ def test_the_operators_show_goes_as_announced() -> None:
     printed = typed("make", "demo-operations", PORT=str(free_port()))
     assert "all as announced" in printed
     assert "a model of one tree: refused" in printed
+    assert "Visitors stop clicking: on-call is paged" in printed
     assert printed.count("stopped by its data") == 1
     assert re.search(r"tomorrow +│ none", printed)
 

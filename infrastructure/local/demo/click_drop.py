@@ -1,7 +1,7 @@
 """A drop of the click-through rate, planted through the API, until the page for it goes out."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -15,8 +15,9 @@ from personalization.lists import MAX_LIMIT
 USUAL_VISITS: Final = 8
 """Each with one click on 50 items: 2%."""
 DEAD_VISITS: Final = 40
-PAGE: Final = "ClickRateAlone"
-_PATIENCE_SECONDS: Final = 60.0
+WATCHED: Final = frozenset({"ClickRateAlone", "SurfaceClickRateHome"})
+"""The page, and the alarm of the surface where they stop."""
+_PATIENCE_SECONDS: Final = 120.0
 _POLL_SECONDS: Final = 1.0
 
 
@@ -28,7 +29,7 @@ class ClickDrop:
     client: ApiClient
 
     def play(self, advance: Callable[[], None] = lambda: None) -> list[RingingAlarm]:
-        """Plant the drop and wait; returns what rings once the page goes out, or after a minute.
+        """Plant the drop and wait; returns what rings once all that is watched does, or after two minutes.
 
         An alarm judges the running hour. When the hour ends meanwhile, the drop is planted once more.
         """
@@ -40,7 +41,7 @@ class ClickDrop:
                 self._plant(hour, advance)
                 planted = hour
             ringing = ringing_alarms(self.aws.client("cloudwatch"))
-            if any(PAGE in alarm.name for alarm in ringing) or time.monotonic() > deadline:
+            if is_told(ringing) or time.monotonic() > deadline:
                 return ringing
             time.sleep(_POLL_SECONDS)
 
@@ -50,6 +51,11 @@ class ClickDrop:
         usual.visit(people[:USUAL_VISITS], advance)
         dead = Visitors(self.client, _never, seed=1, slate=MAX_LIMIT)
         dead.visit(people[USUAL_VISITS:], advance)
+
+
+def is_told(ringing: Sequence[RingingAlarm]) -> bool:
+    """Whether on-call knows that clicks fell."""
+    return {alarm.title for alarm in ringing} >= WATCHED
 
 
 def _first(_: str, __: str, position: int) -> float:

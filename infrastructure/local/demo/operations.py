@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from infrastructure.local import lifecycle
-from infrastructure.local.demo.click_drop import PAGE, ClickDrop
+from infrastructure.local.demo.click_drop import ClickDrop, is_told
 from infrastructure.local.demo.client import ApiClient
 from infrastructure.local.demo.history import import_history
 from infrastructure.local.demo.logs import LiveEvent
@@ -94,7 +94,7 @@ class Show:
         """Let visitors stop clicking; show what on-call would be told."""
         with _console.status("Visitors stop clicking"):
             ringing = ClickDrop(self._aws, self._client).play()
-        paged = any(PAGE in alarm.name for alarm in ringing)
+        paged = is_told(ringing)
         title = "Visitors stop clicking: " + ("[green]on-call is paged" if paged else "[red]nobody is told")
         table = Table("alarm", "what users feel", "reason", title=title)
         for alarm in ringing:
