@@ -364,7 +364,7 @@ def results(
         Comparison(
             metric="ctr",
             role=Role.GOAL,
-            unit="share",
+            unit="clicks per impression",
             method=method,
             control=0.0412,
             value=0.0467,
@@ -378,7 +378,7 @@ def results(
         Comparison(
             metric="revenue_per_user",
             role=Role.GUARDRAIL,
-            unit="currency",
+            unit="per user",
             method="Welch, winsorized at 99%, mixture sequential test",
             control=1.82,
             value=1.85,

@@ -18,7 +18,7 @@ class Console:
     def __init__(self, browser: Any, site: Site, **options: Any) -> None:
         self.context = browser.new_context(viewport=DESKTOP, **options)
         self.page = self.context.new_page()
-        self.page.set_default_timeout(8_000)
+        self.page.set_default_timeout(30_000)
         self.complaints: list[str] = []
         self.elsewhere: list[str] = []
         origin = site.url.partition("/_aws")[0]

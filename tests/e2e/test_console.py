@@ -12,7 +12,9 @@ from infrastructure.local.lifecycle import LocalAws
 
 @needs_chromium
 def test_the_deployed_console_shows_the_deployed_alarms_and_experiments(platform: LocalAws) -> None:
-    deployed = platform.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    kinds = ["MetricAlarm", "CompositeAlarm"]
+    found = platform.client("cloudwatch").describe_alarms(AlarmTypes=kinds)
+    deployed = [*found["MetricAlarms"], *found["CompositeAlarms"]]
     with chromium() as browser:
         console = Console(browser, SimpleNamespace(url=platform.console_url))
         shown = console.open("Alarms")

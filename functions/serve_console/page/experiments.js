@@ -85,7 +85,9 @@ function variants(results) {
     ]))
 }
 
-const shown = (unit, value) => (["share", "%", "rate", "proportion"].includes(unit) ? percent(value) : fixed(value, 4))
+const SHARES = new Set(["ctr", "conversion_rate"])
+
+const shown = (metric, value) => (SHARES.has(metric) ? percent(value) : fixed(value, 4))
 
 function comparisons(results) {
   const rows = results.variants.flatMap((variant, index) =>
@@ -100,8 +102,8 @@ function comparisons(results) {
     one.variant,
     [h("strong", {}, lift(one.lift)), "number"],
     [range(one.always_valid, lift), "number"],
-    [shown(one.unit, one.control), "number"],
-    [shown(one.unit, one.value), "number"],
+    [shown(one.metric, one.control), "number"],
+    [shown(one.metric, one.value), "number"],
     [range(one.interval, lift), "number"],
     [pValue(one.always_valid_p_value), "number"],
     [pValue(one.adjusted_p_value ?? one.p_value), "number"],
@@ -119,7 +121,7 @@ const known = (value) => value !== null && value !== undefined
 
 function methods(rows) {
   const ways = new Map(rows.map((one) =>
-    [one.metric, `${words(one.metric)}: ${one.method}${known(one.margin) ? `; a loss of ${percent(one.margin, 1)} is accepted` : ""}.`]))
+    [one.metric, `${words(one.metric)}, ${one.unit}: ${one.method}${known(one.margin) ? `; a loss of ${percent(one.margin, 1)} is accepted` : ""}.`]))
   return h("p", { class: "soft" }, [...ways.values()].join(" "))
 }
 
