@@ -47,6 +47,8 @@ def test_the_operators_show_goes_as_announced() -> None:
     assert "Visitors stop clicking: on-call is paged" in printed
     assert printed.count("stopped by its data") == 1
     assert re.search(r"tomorrow +│ none", printed)
+    assert "on-call is paged" in printed
+    assert re.search(r"shown in the console, http://\S+#alarms", printed)
 
 
 @pytest.mark.parametrize("environment", ["local", "dev", "prod"])

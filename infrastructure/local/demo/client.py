@@ -56,6 +56,11 @@ class ApiClient:
         """Ask for the results of an experiment."""
         return self._call("GET", f"/v1/experiments/{quote(name, safe='')}")
 
+    def alarms(self) -> list[Json]:
+        """Ask for the alarms that the operators' console shows, ringing ones first."""
+        rows: list[Json] = self._call("GET", "/v1/admin/alarms")["alarms"]
+        return rows
+
     def _send(self, method: str, path: str, rows: Sequence[Json]) -> None:
         answer = self._call(method, path, json=list(rows))
         with self._lock:

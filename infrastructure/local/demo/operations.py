@@ -102,7 +102,11 @@ class Show:
         _console.print(table)
         for page in sorted({alarm.runbook for alarm in ringing}):
             _console.print(f"what to do: {page}")
-        return paged
+        shown = {row["name"] for row in self._client.alarms() if row["state"] == "ALARM"}
+        on_page = shown >= {alarm.name for alarm in ringing}
+        words = f"shown in the console, {self._aws.console_url}#alarms"
+        _console.print(words if on_page else "[red]the console does not show all of them")
+        return paged and on_page
 
     def _train(self, title: str, settings: Mapping[str, object] | None = None) -> TrainingRun:
         with _console.status(title):
