@@ -15,6 +15,6 @@ os.environ.update(
 )
 os.environ.pop("AWS_PROFILE", None)
 
-# Machines are shared: how long an example takes says nothing.
-hypothesis.settings.register_profile("untimed", deadline=None)
+# Machines are shared: how long an example takes says nothing. CI tries the same examples each time.
+hypothesis.settings.register_profile("untimed", deadline=None, derandomize="CI" in os.environ)
 hypothesis.settings.load_profile("untimed")
