@@ -59,8 +59,8 @@ def evaluate(expression: str, points: Mapping[str, Value]) -> Value:
 
     Notes
     -----
-    Whatever is computed from a missing data point is missing, but for `FILL`; a division by zero has no data
-    point, nor has what has no real value, `(-1)^0.5`. True is 1, and every number but 0 is true.
+    Whatever is computed from a missing data point is missing, but for `FILL`; a division by zero or a root of
+    a negative number has no data point. True is 1, and every number but 0 is true.
 
     Raises
     ------
@@ -74,7 +74,7 @@ def evaluate(expression: str, points: Mapping[str, Value]) -> Value:
     """
     try:
         return _value(_parse(expression), points)
-    except (ArithmeticError, ValueError):
+    except (ZeroDivisionError, OverflowError, ValueError):
         return None
     except RecursionError:
         raise MetricMathError(f"The local runner can't evaluate {expression[:80]!r}…: too deep.") from None
