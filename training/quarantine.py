@@ -102,7 +102,7 @@ class Quarantine:
                 answer = self._client.get_object(Bucket=self._bucket, Key=listed["Key"])
                 try:
                     record = msgspec.json.decode(answer["Body"].read(), type=Quarantined)
-                except msgspec.DecodeError as error:
+                except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                     raise CorruptData(f"{listed['Key']}: {error}") from None
                 yield Found(listed["Key"], answer["ETag"], record)
 

@@ -119,7 +119,7 @@ class Statistics:
         clicked = event.event_type is EventType.CLICK
         for item_id in event.item_ids or ((event.item_id,) if event.item_id else ()):
             place = receipt.place_of(item_id)
-            if place is not None and place < MAX_PLACES:
+            if place is not None and 0 <= place < MAX_PLACES:
                 exposure.count(place, clicked=clicked)
 
     def duplicate(self, event: Event) -> None:

@@ -48,7 +48,7 @@ def parse(line: str) -> list[DataPoints]:
     try:
         root = json.loads(line)
         return list(_data_points(root))
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, OSError, RecursionError):
         return []
 
 

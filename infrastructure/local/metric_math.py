@@ -77,6 +77,8 @@ def evaluate(expression: str, points: Mapping[str, Value]) -> Value:
         return _value(_parse(expression), points)
     except (ZeroDivisionError, OverflowError, ValueError):
         return None
+    except RecursionError:
+        raise MetricMathError(f"The local runner can't evaluate {expression[:80]!r}…: too deep.") from None
 
 
 def names(expression: str) -> set[str]:
@@ -98,7 +100,7 @@ def _parse(expression: str) -> ast.expr:
         text = re.sub(pattern, spelling, text)
     try:
         return ast.parse(text.strip(), mode="eval").body
-    except SyntaxError as error:
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise MetricMathError(f"The local runner can't read the expression {expression!r}.") from error
 
 
@@ -119,7 +121,7 @@ def _value(node: ast.expr, points: Mapping[str, Value]) -> Value:
         case ast.BoolOp(op=sign, values=operands):
             join = all if isinstance(sign, ast.And) else any
             result = _combine(lambda values: float(join(values)), operands, points)
-        case ast.Call(func=ast.Name(id=name), args=arguments):
+        case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]):
             result = _call(name.upper(), arguments, points)
         case _:
             raise MetricMathError(f"The local runner can't evaluate {ast.unparse(node)!r} in metric math.")
@@ -137,7 +139,7 @@ def _call(name: str, arguments: list[ast.expr], points: Mapping[str, Value]) -> 
         case "FILL", [series, ast.Constant() as filler]:
             value = _value(series, points)
             return _value(filler, points) if value is None else value
-        case _ if name in _FUNCTIONS:
+        case _ if name in _FUNCTIONS and arguments:
             return _combine(_FUNCTIONS[name], arguments, points)
     raise MetricMathError(
         f"The local runner doesn't know {name} with {len(arguments)} arguments in metric math."

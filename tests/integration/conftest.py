@@ -3,6 +3,7 @@
 import json
 from base64 import b64encode
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -41,25 +42,33 @@ class Platform:
 
     def stream_batch(self) -> dict[str, Any]:
         """Everything in the stream, as one invocation."""
+        return {"Records": self.stream_records()}
+
+    def stream_records(self) -> list[dict[str, Any]]:
+        """Everything in the stream, as Lambda hands it over."""
         client = boto3.client("kinesis")
         shard = client.list_shards(StreamName="events")["Shards"][0]["ShardId"]
         iterator = client.get_shard_iterator(
             StreamName="events", ShardId=shard, ShardIteratorType="TRIM_HORIZON"
         )["ShardIterator"]
-        return {
-            "Records": [
-                {
-                    "eventID": f"{shard}:{row['SequenceNumber']}",
-                    "kinesis": {
-                        "sequenceNumber": row["SequenceNumber"],
-                        "partitionKey": row["PartitionKey"],
-                        "data": b64encode(row["Data"]).decode(),
-                        "approximateArrivalTimestamp": row["ApproximateArrivalTimestamp"].timestamp(),
-                    },
-                }
-                for row in client.get_records(ShardIterator=iterator, Limit=10_000)["Records"]
-            ]
-        }
+        rows = []
+        while page := client.get_records(ShardIterator=iterator, Limit=10_000):
+            rows += page["Records"]
+            iterator = page["NextShardIterator"]
+            if not page["Records"]:
+                break
+        return [
+            {
+                "eventID": f"{shard}:{row['SequenceNumber']}",
+                "kinesis": {
+                    "sequenceNumber": row["SequenceNumber"],
+                    "partitionKey": row["PartitionKey"],
+                    "data": b64encode(row["Data"]).decode(),
+                    "approximateArrivalTimestamp": row["ApproximateArrivalTimestamp"].timestamp(),
+                },
+            }
+            for row in rows
+        ]
 
     def queued(self) -> list[dict[str, Any]]:
         messages = boto3.client("sqs").receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=10)
@@ -68,6 +77,12 @@ class Platform:
 
 @pytest.fixture
 def platform(monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
+    with deployed(monkeypatch) as found:
+        yield found
+
+
+@contextmanager
+def deployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
     with mock_aws(), app_config(as_json(read_definitions())) as experiments:
         create_table(boto3.client("dynamodb"))
         boto3.client("kinesis").create_stream(StreamName="events", ShardCount=1)

@@ -12,7 +12,7 @@ from scipy import special
 from training.experimentation.estimates import Pair
 
 Interval = tuple[float, float]
-_ROUNDING: Final = 1e-9
+_ROUNDING: Final = 1e-6
 
 
 def width_at_one_look(pair: Pair, alpha: float) -> float:

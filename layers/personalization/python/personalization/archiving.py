@@ -14,7 +14,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from personalization.errors import InvalidInput
+from personalization.errors import CorruptData, InvalidInput
 from personalization.events import Event, decode_event
 from personalization.keys import event_object
 from personalization.ports import Archive, StreamRecord
@@ -79,10 +79,19 @@ def _line(record: StreamRecord, epoch: int) -> LakeLine:
 
 
 def read_lines(lines: Iterable[bytes]) -> Iterator[LakeLine]:
-    """Parse the lines of lake objects, each record once. Memory: O(records) identities."""
+    """Parse the lines of lake objects, each record once. Memory: O(records) identities.
+
+    Raises
+    ------
+    CorruptData
+        A line is none of the lake's.
+    """
     known: set[str] = set()
     for text in lines:
-        line = _line_decoder.decode(text)
+        try:
+            line = _line_decoder.decode(text)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise CorruptData(f"a line of the lake can't be read: {error}") from None
         if line.identity not in known:
             known.add(line.identity)
             yield line

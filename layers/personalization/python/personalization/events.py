@@ -22,9 +22,13 @@ MAX_STORED_BYTES: Final = 4 * MAX_EVENT_BYTES
 """Room for what the canonical form adds, and for what JSON may escape."""
 MAX_ID_BYTES: Final = 128
 MAX_BODY_BYTES: Final = 5 * 1024 * 1024
+MAX_REASON: Final = 200
+"""Characters of a reason: it may quote what was sent, and 500 of them have to fit an answer of 6 MB."""
 MAX_CLOCK_SKEW: Final = timedelta(minutes=5)
 EARLIEST: Final = datetime(1990, 1, 1, tzinfo=UTC)
 LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
+LATEST_STORED: Final = datetime(2106, 1, 1, tzinfo=UTC)
+"""Profiles hold seconds since 1970 in 32 bits."""
 
 Identifier = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+\Z")]
 Label = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -141,7 +145,7 @@ class Event(_Body, kw_only=True, omit_defaults=True, frozen=True):
     """
 
     received_at: Instant
-    user_key: str = ""
+    user_key: Annotated[str, Meta(max_length=128)] = ""
     item: Item | None = None
     bot: bool = False
 
@@ -179,7 +183,10 @@ def decode_item(raw: bytes | msgspec.Raw) -> Item:
 
 def decode_event(raw: bytes | msgspec.Raw) -> Event:
     """Parse one canonical event of the stream or the lake; raises as `decode_client_event` does."""
-    return _decode(_event_decoder, raw, MAX_STORED_BYTES)
+    event = _decode(_event_decoder, raw, MAX_STORED_BYTES)
+    if event.occurred_at < EARLIEST or max(event.occurred_at, event.received_at) >= LATEST_STORED:
+        raise InvalidEvent("invalid_field", "an event's times lie between 1990 and 2106 - at `$.occurred_at`")
+    return event
 
 
 def encode_event(event: Event) -> bytes:
@@ -193,9 +200,15 @@ def _decode[T](decoder: msgspec.json.Decoder[T], raw: bytes | msgspec.Raw, limit
     try:
         return decoder.decode(raw)
     except msgspec.ValidationError as error:
-        raise InvalidEvent("invalid_field", str(error)) from None
+        raise InvalidEvent("invalid_field", _shortened(str(error))) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise InvalidEvent("invalid_json", "the event is not valid JSON") from None
+
+
+def _shortened(reason: str) -> str:
+    """Cut the middle out of a long reason: it begins with what is wrong, and ends with the field's path."""
+    half = MAX_REASON // 2
+    return reason if len(reason) <= MAX_REASON else f"{reason[: half - 1]}…{reason[-half:]}"
 
 
 def accept(

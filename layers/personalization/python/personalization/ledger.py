@@ -10,11 +10,14 @@ from typing import ClassVar, Final
 
 from msgspec import Struct
 
+from personalization.errors import CorruptData
+
 WINDOW: Final = 64
 """A client's retry is recognized while at most this many other events of the user came between."""
 CREDITS: Final = 128
 """An item counts once for a list while at most this many others of the user did since: six slates of 20."""
 _SEQUENCE_DIGITS: Final = 56
+_EPOCH_DIGITS: Final = 12
 
 
 class SeenIds:
@@ -75,11 +78,19 @@ class Mark(Struct, frozen=True, order=True):
 
     @classmethod
     def parse(cls, text: str | None) -> "Mark":
-        """Read what `str` wrote; None is the mark before the first record."""
+        """Read what `str` wrote; None is the mark before the first record.
+
+        Raises
+        ------
+        CorruptData
+            Not a mark.
+        """
         if not text:
             return cls()
         epoch, _, sequence_number = text.partition("/")
+        if not (epoch.isascii() and epoch.isdigit() and len(epoch) == _EPOCH_DIGITS):
+            raise CorruptData(f"not a mark: {text[:80]!r}")
         return cls(int(epoch), sequence_number)
 
     def __str__(self) -> str:
-        return f"{self.epoch:012d}/{self.sequence_number}"
+        return f"{self.epoch:0{_EPOCH_DIGITS}d}/{self.sequence_number}"

@@ -90,7 +90,7 @@ def decode_list(data: bytes) -> RecommendationList:
     """
     try:
         return _decoder.decode(data)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise CorruptData(str(error)) from None
 
 

@@ -73,7 +73,7 @@ def decode(data: bytes) -> Profile:
     """
     try:
         return _restored(_decoder.decode(data))
-    except (msgspec.DecodeError, ValueError) as error:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise CorruptData(str(error)) from None
 
 

@@ -138,7 +138,7 @@ def _opened(token: str) -> tuple[bytes, bytes]:
 def _decoded(body: bytes) -> Receipt:
     try:
         return _decoder.decode(body)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise InvalidToken("malformed_token", "recommendation_id is of an unknown format") from None
 
 

@@ -131,12 +131,12 @@ def _state(record: Record) -> UserState:
         seen=SeenIds(record["seen"]["B"]),
         # Absent from records written before items were credited one by one.
         credited=CreditedItems(record.get("credited", {}).get("B", b"")),
-        mark=Mark.parse(record["mark"]["S"]),
-        import_mark=Mark.parse(record["import_mark"]["S"]),
         refresh_due_at=float(record["refresh_due_at"]["N"]),
         version=record["version"]["S"],
     )
     try:
+        state.mark = Mark.parse(record["mark"]["S"])
+        state.import_mark = Mark.parse(record["import_mark"]["S"])
         state.profile = decode(record["data"]["B"])
     except CorruptData as error:
         state.unreadable = str(error)

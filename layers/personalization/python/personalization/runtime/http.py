@@ -76,21 +76,21 @@ def body_of(event: Event) -> bytes:
     Raises
     ------
     InvalidInput
-        `invalid_body`: says base64 and isn't.
+        `invalid_body`: says base64 and isn't, or is no text.
     """
     body = event.get("body") or ""
-    if not event.get("isBase64Encoded"):
-        return str(body).encode()
     try:
-        return b64decode(body, validate=True)
+        return b64decode(body, validate=True) if event.get("isBase64Encoded") else str(body).encode()
+    except UnicodeEncodeError:
+        raise InvalidInput("invalid_body", "the body is not valid Unicode") from None
     except (Base64Error, ValueError):
         raise InvalidInput("invalid_body", "the body is not valid base64") from None
 
 
 def header(event: Event, name: str) -> str | None:
     """Return a request header; API Gateway sends names in lower case."""
-    value = event.get("headers", {}).get(name)
-    return str(value) if value else None
+    value = (event.get("headers") or {}).get(name)
+    return _text(value) if value else None
 
 
 def is_app(event: Event) -> bool:
@@ -100,9 +100,14 @@ def is_app(event: Event) -> bool:
 
 def path_value(event: Event, name: str) -> str:
     """Return a path parameter, percent-decoded."""
-    return unquote(str((event.get("pathParameters") or {}).get(name, "")))
+    return unquote(_text((event.get("pathParameters") or {}).get(name, "")))
 
 
 def query_values(event: Event) -> Mapping[str, str]:
     """Return the query parameters; repeated ones arrive joined by commas."""
-    return event.get("queryStringParameters") or {}
+    return {name: _text(value) for name, value in (event.get("queryStringParameters") or {}).items()}
+
+
+def _text(value: object) -> str:
+    """Text as UTF-8 can hold it: what is no character, half of a surrogate pair, is a question mark."""
+    return str(value).encode(errors="replace").decode()

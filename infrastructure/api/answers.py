@@ -1,0 +1,78 @@
+"""What the API answers: bodies of success, and of every refusal."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from personalization.lists import ListItem
+from personalization.names import Source
+
+Count = Annotated[int, Meta(ge=0)]
+RejectionCode = Literal[
+    "too_large",
+    "invalid_json",
+    "invalid_field",
+    "missing_field",
+    "unexpected_field",
+    "forbidden_type",
+    "occurred_in_future",
+    "occurred_too_early",
+    "stream_busy",
+]
+
+
+class Rejection(Struct, frozen=True, forbid_unknown_fields=True):
+    """Why one entry of a batch was refused; all others were taken."""
+
+    index: Count
+    code: RejectionCode
+    reason: str
+
+
+class Receipt(Struct, frozen=True, forbid_unknown_fields=True):
+    """Each entry of a batch is accepted or rejected."""
+
+    accepted: Count
+    rejected: tuple[Rejection, ...]
+
+
+class Assignment(Struct, frozen=True, forbid_unknown_fields=True):
+    """The variant of an experiment that was shown."""
+
+    experiment: str
+    variant: str
+
+
+class Recommendations(Struct, frozen=True, forbid_unknown_fields=True):
+    """Items for one user, best first, and the receipt that events bring back."""
+
+    recommendation_id: str
+    label: str
+    items: tuple[ListItem, ...]
+    source: Source
+    model_version: str | None
+    assignments: tuple[Assignment, ...]
+
+
+class Trending(Struct, frozen=True, forbid_unknown_fields=True):
+    """Items that all users share, best first."""
+
+    items: tuple[ListItem, ...]
+    model_version: str | None
+
+
+class Problem(Struct, frozen=True, forbid_unknown_fields=True):
+    """A refusal as problem details (RFC 9457), with a stable code."""
+
+    type: Literal["about:blank"]
+    title: str
+    status: Annotated[int, Meta(ge=400, le=599)]
+    detail: str
+    code: str
+    request_id: str
+
+
+class GatewayMessage(Struct, frozen=True):
+    """What the gateway itself answers, before any function is asked."""
+
+    message: str

@@ -1,0 +1,181 @@
+"""The table of routes: one entry is all that the document knows of a route.
+
+Tests hold it to the templates (same routes, same functions), to the handlers (its examples are run), and to
+what hostile input is answered (no status and no code that is not listed here).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Final, Literal
+
+from msgspec import Meta
+
+from infrastructure.api.answers import Receipt, Recommendations, Trending
+from personalization.events import MAX_BATCH_EVENTS, ClientEvent, Identifier, Item, SurfaceName
+from personalization.lists import DEFAULT_LIMIT, MAX_LIMIT
+from personalization.names import DEFAULT_SURFACE
+from personalization.queries import MAX_EXCLUDED
+
+Example = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameter:
+    """A parameter of the path or the query; those of the path are required."""
+
+    name: str
+    kind: Any
+    about: str
+    example: Any
+    default: Any = None
+    place: Literal["path", "query"] = "query"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """A body of one entry, an array of entries, or an object that holds them under `field`."""
+
+    field: str
+    kind: type
+    example: tuple[Example, ...]
+    limit: int = MAX_BATCH_EVENTS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """One call of the API.
+
+    Attributes
+    ----------
+    function
+        The folder of `functions/` that answers.
+    status, answer
+        Of success.
+    problems
+        Codes by the status they come with; what every function may answer (`ALWAYS`) is not repeated.
+    """
+
+    method: str
+    path: str
+    function: str
+    summary: str
+    status: int
+    answer: type
+    parameters: tuple[Parameter, ...] = ()
+    body: Batch | None = None
+    problems: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+
+
+ALWAYS: Final = {500: ("internal_error",), 503: ("unavailable",)}
+_REFUSED_BODIES: Final = {
+    400: ("invalid_body", "invalid_json", "empty_batch", "too_many_events"),
+    413: ("body_too_large",),
+    503: ("stream_busy",),
+}
+_LIMIT: Final = Parameter(
+    name="limit",
+    kind=Annotated[int, Meta(ge=1, le=MAX_LIMIT)],
+    about="How many items at most.",
+    example=5,
+    default=DEFAULT_LIMIT,
+)
+ROUTES: Final = (
+    Route(
+        method="POST",
+        path="/v1/events",
+        function="ingest_events",
+        summary="Send what users did",
+        status=202,
+        answer=Receipt,
+        body=Batch(
+            field="events",
+            kind=ClientEvent,
+            example=(
+                {
+                    "event_id": "e-1",
+                    "event_type": "click",
+                    "user_id": "ann",
+                    "item_id": "sku-1",
+                    "occurred_at": "2026-01-15T12:00:00Z",
+                    "surface": "home",
+                    "context": {"country": "DE", "device": "mobile"},
+                },
+            ),
+        ),
+        problems=_REFUSED_BODIES,
+    ),
+    Route(
+        method="PUT",
+        path="/v1/items",
+        function="put_items",
+        summary="Write items of the catalogue",
+        status=202,
+        answer=Receipt,
+        body=Batch(
+            field="items",
+            kind=Item,
+            example=({"item_id": "sku-1", "title": "Desk lamp", "category": "lighting", "price": 39.9},),
+        ),
+        problems=_REFUSED_BODIES,
+    ),
+    Route(
+        method="GET",
+        path="/v1/users/{user_id}/recommendations",
+        function="get_recommendations",
+        summary="Recommend items to a user",
+        status=200,
+        answer=Recommendations,
+        parameters=(
+            Parameter(
+                name="user_id",
+                place="path",
+                kind=Identifier,
+                about="The user, by your own id.",
+                example="ann",
+            ),
+            Parameter(
+                name="surface",
+                kind=SurfaceName,
+                about="The page or slot to fill.",
+                example="home",
+                default=DEFAULT_SURFACE,
+            ),
+            _LIMIT,
+            Parameter(
+                name="exclude",
+                kind=Annotated[list[str], Meta(max_length=MAX_EXCLUDED)],
+                about="Items to leave out, separated by commas.",
+                example=["sku-2", "sku-3"],
+            ),
+            Parameter(
+                name="country",
+                kind=Annotated[str, Meta(pattern=r"^[A-Za-z]{2}\Z")],
+                about="ISO 3166 code; CloudFront's header stands in for it.",
+                example="DE",
+            ),
+            Parameter(name="device", kind=str, about="The kind of device.", example="mobile"),
+            Parameter(
+                name="referrer",
+                kind=str,
+                about="Where the visit came from: an address, or a medium; only its medium is used.",
+                example="search",
+            ),
+        ),
+        problems={400: ("invalid_user_id", "invalid_parameter")},
+    ),
+    Route(
+        method="GET",
+        path="/v1/trending",
+        function="get_trending",
+        summary="What is trending now, the same for everybody",
+        status=200,
+        answer=Trending,
+        parameters=(_LIMIT,),
+        problems={400: ("invalid_parameter",)},
+    ),
+)
+
+
+def codes_of(route: Route, status: int) -> tuple[str, ...]:
+    """Return the codes of a route's problems with this status."""
+    return (*route.problems.get(status, ()), *ALWAYS.get(status, ()))

@@ -1,0 +1,28 @@
+"""The OpenAPI document and the templates hold the same routes, answered by the same functions."""
+
+from typing import Any
+
+from infrastructure.api.routes import ROUTES
+from tests.synth.assembly import Assembly
+
+
+def test_every_route_of_the_template_is_in_the_document_and_the_other_way_round(assembly: Assembly) -> None:
+    integrations = {row.logical_id: row for row in assembly.of_type("AWS::ApiGatewayV2::Integration")}
+    deployed = {
+        (route.properties["RouteKey"], function_of(assembly, integrations[target_of(route.properties)]))
+        for route in assembly.of_type("AWS::ApiGatewayV2::Route")
+    }
+    assert deployed == {(f"{route.method} {route.path}", route.function) for route in ROUTES}
+
+
+def target_of(properties: Any) -> str:
+    """The logical id of the integration in a route's `Target`."""
+    (reference,) = [part["Ref"] for part in properties["Target"]["Fn::Join"][1] if isinstance(part, dict)]
+    return str(reference)
+
+
+def function_of(assembly: Assembly, integration: Any) -> str:
+    """The name of the function that an integration calls, of its own stack or of another."""
+    shown = str(integration.properties["IntegrationUri"])
+    (name,) = [name for name, row in assembly.lambdas.items() if row.resource.logical_id in shown]
+    return name
