@@ -16,9 +16,9 @@ def handler(event: Event, context: Any) -> Response:
 
     404 `not_analyzed_yet` if it is defined only, `unknown_experiment` if it is not even that.
     """
-    name = path_value(event, "name")
-    if not name:
+    if "name" not in (event.get("pathParameters") or {}):
         return respond(HTTPStatus.OK, {"experiments": _verdicts()})
+    name = path_value(event, "name")
     found = dependencies().store.results([name]) if len(name) <= _LONGEST_NAME else []
     if found:
         return respond(HTTPStatus.OK, found[0])

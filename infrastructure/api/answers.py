@@ -1,9 +1,11 @@
 """What the API answers: bodies of success, and of every refusal."""
 
+from datetime import datetime
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from personalization.experiment_results import Decision
 from personalization.lists import ListItem
 from personalization.names import Source
 
@@ -44,7 +46,10 @@ class Assignment(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Recommendations(Struct, frozen=True, forbid_unknown_fields=True):
-    """Items for one user, best first, and the receipt that events bring back."""
+    """Items for one user, best first, and the receipt that events bring back.
+
+    `forced` names variants that were asked for on purpose; `experiments` tells whether definitions were read.
+    """
 
     recommendation_id: str
     label: str
@@ -52,6 +57,26 @@ class Recommendations(Struct, frozen=True, forbid_unknown_fields=True):
     source: Source
     model_version: str | None
     assignments: tuple[Assignment, ...]
+    experiments: Literal["in_force", "unavailable"]
+    forced: tuple[Assignment, ...] = ()
+
+
+class Verdict(Struct, frozen=True, forbid_unknown_fields=True):
+    """What to do with one experiment, in one sentence."""
+
+    experiment: str
+    surface: str
+    as_of: datetime
+    started_at: datetime | None
+    users: Count
+    decision: Decision
+    verdict: str
+
+
+class Experiments(Struct, frozen=True, forbid_unknown_fields=True):
+    """The experiments that were analyzed, by name."""
+
+    experiments: tuple[Verdict, ...]
 
 
 class Trending(Struct, frozen=True, forbid_unknown_fields=True):

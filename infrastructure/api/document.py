@@ -87,7 +87,7 @@ def _operation(route: Route) -> Json:
     for status, about in _OF_THE_GATEWAY.items():
         answers[str(status)] = _answer(about, "application/json", _reference(GatewayMessage))
     return {
-        "operationId": route.function,
+        "operationId": route.operation or route.function,
         "summary": route.summary,
         **({"parameters": [_parameter(row) for row in route.parameters]} if route.parameters else {}),
         **body,

@@ -10,8 +10,10 @@ from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta
 
-from infrastructure.api.answers import Receipt, Recommendations, Trending
+from infrastructure.api.answers import Experiments, Receipt, Recommendations, Trending
 from personalization.events import MAX_BATCH_EVENTS, ClientEvent, Identifier, Item, SurfaceName
+from personalization.experiment_results import ExperimentResults
+from personalization.experiments import Name
 from personalization.lists import DEFAULT_LIMIT, MAX_LIMIT
 from personalization.names import DEFAULT_SURFACE
 from personalization.queries import MAX_EXCLUDED
@@ -49,6 +51,8 @@ class Route:
     ----------
     function
         The folder of `functions/` that answers.
+    operation
+        Name of the call; that of the function unless it answers several.
     status, answer
         Of success.
     problems
@@ -61,6 +65,7 @@ class Route:
     summary: str
     status: int
     answer: type
+    operation: str = ""
     parameters: tuple[Parameter, ...] = ()
     body: Batch | None = None
     problems: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
@@ -160,6 +165,18 @@ ROUTES: Final = (
                 about="Where the visit came from: an address, or a medium; only its medium is used.",
                 example="search",
             ),
+            Parameter(
+                name="session_id",
+                kind=Identifier,
+                about="The visit, for experiments whose unit is the session.",
+                example="visit-1",
+            ),
+            Parameter(
+                name="variant",
+                kind=str,
+                about="An experiment's variant to look at on purpose; such an answer counts for nothing.",
+                example="home-ranking:model",
+            ),
         ),
         problems={400: ("invalid_user_id", "invalid_parameter")},
     ),
@@ -172,6 +189,33 @@ ROUTES: Final = (
         answer=Trending,
         parameters=(_LIMIT,),
         problems={400: ("invalid_parameter",)},
+    ),
+    Route(
+        method="GET",
+        path="/v1/experiments",
+        function="get_experiment",
+        operation="list_experiments",
+        summary="The verdict of every experiment that was analyzed",
+        status=200,
+        answer=Experiments,
+    ),
+    Route(
+        method="GET",
+        path="/v1/experiments/{name}",
+        function="get_experiment",
+        summary="The results of one experiment",
+        status=200,
+        answer=ExperimentResults,
+        parameters=(
+            Parameter(
+                name="name",
+                place="path",
+                kind=Name,
+                about="The experiment, as it is defined.",
+                example="home-ranking",
+            ),
+        ),
+        problems={404: ("unknown_experiment", "not_analyzed_yet")},
     ),
 )
 

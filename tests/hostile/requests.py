@@ -10,6 +10,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from hostile.grammar import VALUES, WELL_FORMED, WORDS, broken_body, broken_entry
+from infrastructure.api.routes import Route
 from personalization.events import MAX_BATCH_EVENTS, MAX_BODY_BYTES
 
 Request = dict[str, Any]
@@ -120,13 +121,16 @@ def huge_bodies(function: str, lately: str) -> Iterator[bytes]:
     yield json.dumps([{**good, "context": {"user_agent": agent}} for agent in agents]).encode()
 
 
-def reading_request(random: Random, function: str) -> Request:
+def reading_request(random: Random, route: Route) -> Request:
     """A question with anything in its path, query and headers."""
     request: Request = {"headers": {}, "isBase64Encoded": False}
-    if function == "get_recommendations":
-        user = random.choice(("mallory", random.choice(WORDS)))
-        escaped = quote(user, safe="", errors="surrogatepass") if random.random() < 0.5 else user
-        request["pathParameters"] = random.choice(({"user_id": escaped},) * 9 + (None,))
+    for name in (row.name for row in route.parameters if row.place == "path"):
+        word = random.choice(("mallory", random.choice(WORDS)))
+        escaped = quote(word, safe="", errors="surrogatepass") if random.random() < 0.5 else word
+        request["pathParameters"] = {name: escaped}
+        # Without its name, an experiment is another route's question.
+        if route.function == "get_recommendations" and random.random() < 0.1:
+            request["pathParameters"] = None
     names = random.sample(_PARAMETERS, random.randint(0, 3))
     request["queryStringParameters"] = {name: random.choice(WORDS) for name in names} or None
     if random.random() < 0.2:

@@ -16,11 +16,12 @@ import boto3
 import msgspec
 import pytest
 
+from console_site import results
 from contracts.conftest import TABLE
 from factories import client_event, listed
 from integration.conftest import CONTEXT, Platform, deployed
 from personalization import keys
-from personalization.adapters.dynamodb import DynamoListStore
+from personalization.adapters.dynamodb import DynamoExperimentStore, DynamoListStore
 from personalization.archiving import read_lines
 from personalization.events import accept, decode_client_event, decode_item
 from personalization.identity import user_key
@@ -147,6 +148,7 @@ def opened() -> Iterator[Shop]:
         for name in (keys.TRENDING, keys.POPULAR):
             items = listed(*(f"sku-{number}" for number in range(60)))
             store.write_list(keys.segment_key(name, version="v1"), items, expires_at=2**31)
+        DynamoExperimentStore(boto3.client("dynamodb"), TABLE).write_results(results(datetime.now(UTC)))
         store.activate(ActiveModel(version="v1", previous=None, published_at=0))
         logger.setLevel("WARNING")
         try:

@@ -18,14 +18,17 @@ import pytest
 from hypothesis import given
 from moto import mock_aws
 
+from console_site import results
 from factories import NOW, client_event, event, listed, record
 from hostile.grammar import VALUES, WORDS, broken_body, broken_entry
+from infrastructure.definitions import as_json, read_definitions
 from infrastructure.local import emf, metric_math
 from infrastructure.local.errors import MetricMathError
 from personalization import tokens
 from personalization.adapters.dynamodb import _state
 from personalization.adapters.memory import MemoryQuarantine, MemoryRefreshQueue, MemoryTable
 from personalization.archiving import LakeLine, archive, pack, read_events, read_lines
+from personalization.definitions import parse_definitions
 from personalization.errors import CorruptData, InvalidEvent, InvalidInput, InvalidToken
 from personalization.events import (
     MAX_REASON,
@@ -35,6 +38,7 @@ from personalization.events import (
     decode_item,
     encode_event,
 )
+from personalization.experiment_results import decode_results, encode_results
 from personalization.experiments import Assignment
 from personalization.ingestion import split_batch
 from personalization.ledger import Mark, SeenIds
@@ -275,6 +279,18 @@ def test_a_stored_row_with_a_broken_mark_is_unreadable_and_not_a_crash(text: str
     state = parsed(lambda: _state(row))
     assert state is not None
     assert state.unreadable or state.mark == Mark.parse(text)
+
+
+@given(changed(as_json(read_definitions()).encode()))
+def test_definitions_of_experiments_are_read_or_refused(raw: bytes) -> None:
+    parsed(lambda: parse_definitions(raw), InvalidInput)
+
+
+@given(changed(encode_results(results(NOW))))
+def test_results_of_experiments_are_read_or_corrupt(raw: bytes) -> None:
+    found = parsed(lambda: decode_results(raw), CorruptData)
+    if found is not None:
+        assert decode_results(encode_results(found)) == found
 
 
 @given(st.binary(max_size=600))

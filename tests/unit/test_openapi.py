@@ -78,6 +78,7 @@ def test_the_example_of_every_route_is_answered_as_documented() -> None:
             body = json.loads(answer["body"])
             validator(route.answer.__name__).validate(body)
             assert body.get("items", True), "an example that shows nothing"
+            assert body.get("experiments", True), "an example that shows nothing"
             assert not body.get("rejected")
 
 

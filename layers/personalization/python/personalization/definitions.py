@@ -28,7 +28,7 @@ def parse_definitions(data: bytes) -> Definitions:
     """
     try:
         definitions = msgspec.json.decode(data, type=Definitions)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidInput("invalid_experiments", str(error)) from None
     for experiment in definitions.experiments:
         _check_experiment(experiment)

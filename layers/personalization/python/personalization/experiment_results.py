@@ -193,5 +193,5 @@ def decode_results(data: bytes) -> ExperimentResults:
     """
     try:
         return _decoder.decode(data)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise CorruptData(str(error)) from None
