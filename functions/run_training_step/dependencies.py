@@ -1,7 +1,8 @@
 """Wiring of `run_training_step`, once per container."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 import boto3
@@ -25,7 +26,7 @@ class Dependencies:
     objects: "S3Client"
     lists: ListStore
     settings: Settings
-    experiments: AppConfigSession
+    begin_session: Callable[[], AppConfigSession]
 
 
 @cache
@@ -34,5 +35,6 @@ def dependencies() -> Dependencies:
     settings = load_settings(Settings)
     lists = DynamoListStore(boto3.client("dynamodb"), settings.table_name)
     objects = boto3.client("s3", config=Config(max_pool_connections=THREADS))
-    experiments = AppConfigSession(boto3.client("appconfigdata"), Address.parse(settings.experiments_address))
-    return Dependencies(objects, lists, settings, experiments)
+    address = Address.parse(settings.experiments_address)
+    begin_session = partial(AppConfigSession, boto3.client("appconfigdata"), address)
+    return Dependencies(objects, lists, settings, begin_session)

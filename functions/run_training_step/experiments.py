@@ -4,6 +4,7 @@ Jobs on SageMaker have no network; there too they find the definitions, and the 
 tries, among the run's channels.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -23,8 +24,12 @@ _MARKER: Final = "tried.json"
 """Tells the version that a variant tries, or that none does: an engine may refuse an empty channel."""
 
 
-def keep_experiments(client: "S3Client", session: AppConfigSession, *, bucket: str, run_id: str) -> None:
+def keep_experiments(
+    client: "S3Client", begin_session: Callable[[], AppConfigSession], *, bucket: str, run_id: str
+) -> None:
     """Write channels *experiments* and *tried* of a run, once. Cost: a copy within S3 a file of the model.
+
+    Each run begins a session of its own: one that was used tells of changes only.
 
     Raises
     ------
@@ -36,7 +41,7 @@ def keep_experiments(client: "S3Client", session: AppConfigSession, *, bucket: s
     key = run_prefix(run_id, "experiments") + EXPERIMENTS_FILE
     if _is_there(client, bucket, key):
         return
-    definitions = session.poll()
+    definitions = begin_session().poll()
     if definitions is None:
         logger.warning("no definitions of experiments are deployed")
         definitions = NO_EXPERIMENTS

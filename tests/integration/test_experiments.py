@@ -103,6 +103,14 @@ def test_a_night_keeps_the_experiments_it_began_with(platform: Platform) -> None
     assert json.loads(kept("tomorrow")["tried/tried.json"]) == {"version": None}
 
 
+def test_a_night_in_a_warm_container_knows_experiments_that_did_not_change(platform: Platform) -> None:
+    platform.app_config.deploy(json.dumps(TRYING))
+    keep("tonight")
+    keep("tomorrow")
+    name = "experiments/experiments.json"
+    assert kept("tomorrow")[name] == kept("tonight")[name] != b"{}"
+
+
 def test_a_night_does_not_begin_without_knowing_the_experiments(platform: Platform) -> None:
     platform.app_config.failing = True
     with pytest.raises(Unavailable):

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 
 import boto3
 import pytest
@@ -83,10 +84,9 @@ def nights(monkeypatch: pytest.MonkeyPatch) -> Iterator[Nights]:
         for bucket in ("lake", "models"):
             client.create_bucket(Bucket=bucket)
         settings = Settings("lake", "models", "table", "0.1.0+test", "app/test/experiments")
-        experiments = AppConfigSession(
-            boto3.client("appconfigdata"), Address.parse(settings.experiments_address)
-        )
-        deps = Dependencies(client, MemoryTable(), settings, experiments)
+        address = Address.parse(settings.experiments_address)
+        begin_session = partial(AppConfigSession, boto3.client("appconfigdata"), address)
+        deps = Dependencies(client, MemoryTable(), settings, begin_session)
         monkeypatch.setattr(handler, "dependencies", lambda: deps)
         nights = Nights(client)
         for number in range(9):
