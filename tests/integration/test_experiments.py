@@ -83,7 +83,7 @@ def test_a_cold_start_without_appconfig_serves_the_defaults_and_says_so(
     status, answer = ask(platform)
     assert (status, answer["assignments"], answer["experiments"]) == (200, [], "unavailable")
     counted = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
-    assert [row["ExperimentsUnread"] for row in counted if "ExperimentsUnread" in row] == [[1.0]]
+    assert [1.0] in [row.get("ExperimentsUnread") for row in counted]
 
 
 def test_a_night_keeps_the_experiments_it_began_with(platform: Platform) -> None:
