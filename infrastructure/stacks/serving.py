@@ -2,10 +2,18 @@
 
 from aws_cdk import CfnOutput, Duration, Size
 from aws_cdk.aws_apigatewayv2 import HttpMethod
-from aws_cdk.aws_lambda_event_sources import SqsEventSource
 from constructs import Construct
 
-from infrastructure.constructs.grants import grant_items, grant_objects, grant_secret, grant_send
+from infrastructure.constructs.grants import (
+    CATALOG,
+    MODEL,
+    SEGMENTS,
+    USERS,
+    grant_items,
+    grant_objects,
+    grant_secret,
+    grant_send,
+)
 from infrastructure.constructs.layers import Layers
 from infrastructure.constructs.python_function import PythonFunction
 from infrastructure.constructs.web_api import WebApi
@@ -58,7 +66,7 @@ class ServingStack(AttuneStack):
             memory_mb=1024,
             timeout=Duration.seconds(10),
         )
-        grant_items(data.table, function, "BatchGetItem")
+        grant_items(data.table, function, "BatchGetItem", keys=[USERS, SEGMENTS, CATALOG, MODEL])
         grant_send(data.refresh_queue, function)
         grant_secret(data.user_key_secret, function)
         grant_secret(data.token_secret, function)
@@ -75,7 +83,7 @@ class ServingStack(AttuneStack):
             memory_mb=512,
             timeout=Duration.seconds(10),
         )
-        grant_items(self._data.table, function, "BatchGetItem")
+        grant_items(self._data.table, function, "BatchGetItem", keys=[SEGMENTS, CATALOG, MODEL])
         return function
 
     def _refresh_recommendations(self) -> PythonFunction:
@@ -95,15 +103,8 @@ class ServingStack(AttuneStack):
             # A model takes about 2.5 KB an item on disk; Lambda's 512 MB would end at 200,000 items.
             scratch=Size.gibibytes(2),
         )
-        grant_items(data.table, function, "BatchGetItem", "PutItem")
+        grant_items(data.table, function, "BatchGetItem", keys=[USERS, MODEL])
+        grant_items(data.table, function, "PutItem", keys=[USERS])
         grant_objects(data.models, "models/", function, "GetObject")
-        function.add_event_source(
-            SqsEventSource(
-                data.refresh_queue,
-                batch_size=10,
-                max_batching_window=Duration.seconds(0),
-                max_concurrency=self.settings.refresh_concurrency,
-                report_batch_item_failures=True,
-            )
-        )
+        data.refresh_queue.feed(function, batch_size=10, max_concurrency=self.settings.refresh_concurrency)
         return function
