@@ -9,7 +9,7 @@ from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from constructs import Construct
 
-from infrastructure.constructs.grants import MODEL, grant_items
+from infrastructure.constructs.grants import MODEL, SEGMENTS, grant_items
 from infrastructure.constructs.layers import Layers
 from infrastructure.constructs.python_function import PythonFunction
 from infrastructure.constructs.queues import DeadLetterQueue, FailedEvents
@@ -46,7 +46,8 @@ class AutomaticRollback(Construct):
             timeout=Duration.seconds(30),
         )
         self.function.configure_async_invoke(on_failure=FailedEvents(self.failed))
-        grant_items(table, self.function, "BatchGetItem", "PutItem", keys=[MODEL])
+        grant_items(table, self.function, "BatchGetItem", keys=[MODEL, SEGMENTS])
+        grant_items(table, self.function, "PutItem", keys=[MODEL])
         events.Rule(
             self,
             "Rule",

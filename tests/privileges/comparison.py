@@ -74,8 +74,7 @@ def reason_of(role: str, permission: Permission) -> str | None:
             and fnmatchcase(permission.action, action)
             and (
                 permission.resource == resource
-                or (fnmatchcase(permission.resource, resource)
-                and resource != "*")
+                or (fnmatchcase(permission.resource, resource) and resource != "*")
             )
         ):
             return reason
