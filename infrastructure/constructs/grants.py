@@ -17,7 +17,7 @@ SEGMENTS: Final = "SEGMENT#*"
 ITEMS: Final = "ITEM#*"
 CATALOG: Final = "CATALOG"
 MODEL: Final = "MODEL"
-"""Partition keys of the table, as `personalization.keys` makes them; the recorded calls hold the two together."""
+"""Partition keys of the table, as `personalization.keys` makes them; recorded calls hold the two together."""
 
 Worker = lambda_.Function | iam.Role
 """Who is allowed something: a function, or the role of a job."""

@@ -81,5 +81,10 @@ def test_a_visit_without_a_list_queues_a_refresh(platform: Platform) -> None:
 
 
 def test_a_night_goes_on_from_the_snapshot_of_the_night_before(lake: None) -> None:
+    client = boto3.client("s3")
+    key = "events/date=2026-01-15/0.jsonl.gz"
+    source = {"Bucket": "lake", "Key": key}
+    client.copy_object(Bucket="lake", Key=key.replace("15", "10"), CopySource=source)
+    client.delete_object(**source)
     step("prepare", "first", split="time")
     assert step("prepare", "second", split="time")["fetched"]["through"] is not None

@@ -1,4 +1,4 @@
-"""`PYTHONPATH=tests python -m privileges`: run the integration tests, and hold what they called against the roles."""
+"""`PYTHONPATH=tests python -m privileges`: hold the calls of the integration tests against the roles."""
 
 import argparse
 import os

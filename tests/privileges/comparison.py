@@ -1,4 +1,4 @@
-"""Holds recorded calls against roles, both ways: what is missing fails in production, what is unneeded is a risk."""
+"""Holds recorded calls against roles, both ways: the missing fails in production, the unneeded is a risk."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Permissions of the functions' roles that no function calls: AWS itself does, in their name. One row each."""
+"""Permissions that no function uses itself: AWS does, in the function's name. One row each."""
 
 from collections.abc import Mapping
 from typing import Final

@@ -1,4 +1,4 @@
-"""What roles of a cloud assembly allow, as IAM evaluates it: each statement by action, resource and condition."""
+"""What roles of a cloud assembly allow, as IAM evaluates it: by action, resource and condition."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

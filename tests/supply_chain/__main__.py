@@ -1,4 +1,4 @@
-"""`PYTHONPATH=tests python -m supply_chain check|sbom`: licences and vulnerabilities, or the bills of materials."""
+"""`PYTHONPATH=tests python -m supply_chain check|sbom`: licences and vulnerabilities, or bills."""
 
 import argparse
 import sys

@@ -1,4 +1,4 @@
-"""What a deployment ships, by part: each layer, the image of the jobs, the wheel; and what it is built with."""
+"""What a deployment ships, by part: each layer, the image of the jobs, the wheel; and all besides."""
 
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -44,5 +44,5 @@ def packages(part: str) -> dict[str, str]:
         [*PARTS[part], "--no-hashes", "--no-annotate", "--no-emit-workspace"], form="requirements.txt"
     )
     here = [line for line in lines.splitlines() if "==" in line and not line.startswith(("#", "-"))]
-    pairs = [line.split(";")[0].strip().split("==") for line in here if "win32" not in line]
-    return {name: version for name, version in pairs}
+    pairs = [line.split(";")[0].strip().split("==", 1) for line in here if "win32" not in line]
+    return dict(pairs)

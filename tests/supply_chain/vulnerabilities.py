@@ -1,4 +1,4 @@
-"""Known vulnerabilities of what the lock files name, asked of OSV by uv; the last answer is kept for offline days."""
+"""Known vulnerabilities of what the lock files name, asked of OSV by uv; the last answer is kept."""
 
 import hashlib
 import json
@@ -70,8 +70,8 @@ def audit(
     answer = json.loads(kept.read_text())
     lived_with = {each.id for each in accepted if today <= each.until}
     found = [
-        f"{each['dependency']['name']} {each['dependency']['version']}: {each['display_id']} {each['summary']}, "
-        f"fixed in {', '.join(each['fix_versions']) or 'no version'}"
+        f"{each['dependency']['name']} {each['dependency']['version']}: {each['display_id']} "
+        f"{each['summary']}, fixed in {', '.join(each['fix_versions']) or 'no version'}"
         for each in answer["report"]["vulnerabilities"]
         if not lived_with & {each["id"], each["display_id"], *each["aliases"]}
     ]
