@@ -1,4 +1,4 @@
-"""Bills of materials in CycloneDX, one a shipped part and one of everything; the same lock, the same bytes."""
+"""Bills of materials in CycloneDX, one a shipped part and one of everything; same lock, same bytes."""
 
 import json
 from collections.abc import Sequence
