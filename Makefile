@@ -18,7 +18,7 @@ AWS_READY := .local/emulator/.ready
 
 export PORT DATA KEEP APPLY
 
-.PHONY: bench prove help setup console demo demo-operations rollback replay-quarantine rebuild-profiles up down status url analyze test check format synth
+.PHONY: bench prove help setup console demo demo-operations rollback replay-quarantine rebuild-profiles up down status url analyze test check sbom format synth
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,7 @@ console: setup ## print the address of the operators' console, for a browser (PO
 
 test: check ## check, and run every test, up to the one that deploys
 	@$(PYTHON) -m pytest -n 2 --dist loadgroup --ignore tests/prove
+	@PYTHONPATH=tests $(PYTHON) -m privileges --recorded
 
 prove: setup ## the long proofs: the demos, every synthesis, ranking quality on a published log
 	@$(PYTHON) -m pytest tests/prove -v
@@ -69,11 +70,15 @@ bench: setup ## time and memory of training and ranking by log size, and of a ni
 	@PYTHONPATH=tests $(PYTHON) -m benchmarks
 	@PYTHONPATH=tests $(PYTHON) -m benchmarks.nights
 
-check: setup ## formatting, lint, types and import rules
+check: setup ## formatting, lint, types, import rules, licences and known vulnerabilities
 	@.venv/bin/ruff format --check
 	@.venv/bin/ruff check
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
+	@PYTHONPATH=tests $(PYTHON) -m supply_chain check
+
+sbom: setup ## bills of materials (CycloneDX) of what is shipped and of everything, into dist/sbom
+	@PYTHONPATH=tests $(PYTHON) -m supply_chain sbom
 
 format: setup ## put the code in shape
 	@.venv/bin/ruff check --fix

@@ -3,6 +3,9 @@
 import os
 
 import hypothesis
+import pytest
+
+from privileges import recording
 
 os.environ.update(
     AWS_ACCESS_KEY_ID="testing",
@@ -18,3 +21,15 @@ os.environ.pop("AWS_PROFILE", None)
 # Machines are shared: how long an example takes says nothing. CI tries the same examples each time.
 hypothesis.settings.register_profile("untimed", deadline=None, derandomize="CI" in os.environ)
 hypothesis.settings.load_profile("untimed")
+
+recording.install()
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    if not hasattr(session.config, "workerinput"):
+        recording.forget()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    worker = getattr(session.config, "workerinput", {}).get("workerid", "main")
+    recording.keep(worker)

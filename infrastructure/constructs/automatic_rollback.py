@@ -7,13 +7,12 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
-from aws_cdk import aws_lambda_destinations as destinations
 from constructs import Construct
 
-from infrastructure.constructs.grants import grant_items
+from infrastructure.constructs.grants import MODEL, SEGMENTS, grant_items
 from infrastructure.constructs.layers import Layers
 from infrastructure.constructs.python_function import PythonFunction
-from infrastructure.constructs.queues import DeadLetterQueue
+from infrastructure.constructs.queues import DeadLetterQueue, FailedEvents
 from infrastructure.fields import Environment
 
 _LATEST: Final = Duration.minutes(30)
@@ -46,8 +45,9 @@ class AutomaticRollback(Construct):
             memory_mb=512,
             timeout=Duration.seconds(30),
         )
-        self.function.configure_async_invoke(on_failure=destinations.SqsDestination(self.failed))
-        grant_items(table, self.function, "BatchGetItem", "PutItem")
+        self.function.configure_async_invoke(on_failure=FailedEvents(self.failed))
+        grant_items(table, self.function, "BatchGetItem", keys=[MODEL, SEGMENTS])
+        grant_items(table, self.function, "PutItem", keys=[MODEL])
         events.Rule(
             self,
             "Rule",

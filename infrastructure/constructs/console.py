@@ -9,7 +9,19 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from infrastructure.constructs.grants import allow, grant_items, grant_listing, grant_objects, grant_secret
+from infrastructure.constructs.grants import (
+    CATALOG,
+    EXPERIMENTS,
+    ITEMS,
+    MODEL,
+    SEGMENTS,
+    USERS,
+    allow,
+    grant_items,
+    grant_listing,
+    grant_objects,
+    grant_secret,
+)
 from infrastructure.constructs.layers import Layers
 from infrastructure.constructs.operators import SCOPE, Operators
 from infrastructure.constructs.python_function import PythonFunction
@@ -102,7 +114,8 @@ class Console(Construct):
             timeout=Duration.seconds(20),
         )
         experiments.grant_read(function)
-        grant_items(data.table, function, "BatchGetItem")
+        keys = [USERS, SEGMENTS, ITEMS, CATALOG, MODEL, EXPERIMENTS]
+        grant_items(data.table, function, "BatchGetItem", keys=keys)
         grant_listing(data.models, function, prefix="models/")
         grant_objects(data.models, "models/", function, "GetObject")
         grant_secret(data.user_key_secret, function)

@@ -12,7 +12,14 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk.aws_scheduler_targets import LambdaInvoke
 from constructs import Construct
 
-from infrastructure.constructs.grants import grant_items, grant_listing, grant_objects, grant_secret
+from infrastructure.constructs.grants import (
+    ANALYZED,
+    EXPERIMENTS,
+    grant_items,
+    grant_listing,
+    grant_objects,
+    grant_secret,
+)
 from infrastructure.constructs.layers import Layers
 from infrastructure.constructs.python_function import PythonFunction
 from infrastructure.constructs.queues import DeadLetterQueue
@@ -67,7 +74,8 @@ class ExperimentAnalysis(Construct):
             grant_objects(lake, prefix, self.function, "GetObject")
             grant_listing(lake, self.function, prefix=prefix)
         grant_objects(lake, "experiments/", self.function, "PutObject")
-        grant_items(table, self.function, "BatchGetItem", "PutItem", "UpdateItem")
+        grant_items(table, self.function, "BatchGetItem", "PutItem", keys=[EXPERIMENTS])
+        grant_items(table, self.function, "UpdateItem", keys=[ANALYZED])
         grant_secret(token_secret, self.function)
         self._schedule(enabled=environment.training.nightly)
 

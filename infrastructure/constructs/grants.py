@@ -1,5 +1,8 @@
 """Permissions on data, action by action: what a function's ports do, and nothing else."""
 
+from collections.abc import Sequence
+from typing import Final
+
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
@@ -8,6 +11,15 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sqs as sqs
 
 from infrastructure.suppressions import acknowledge_objects
+
+USERS: Final = "USER#*"
+SEGMENTS: Final = "SEGMENT#*"
+ITEMS: Final = "ITEM#*"
+CATALOG: Final = "CATALOG"
+MODEL: Final = "MODEL"
+EXPERIMENTS: Final = "EXPERIMENT#*"
+ANALYZED: Final = "EXPERIMENTS"
+"""Partition keys of the table, as `personalization.keys` makes them; recorded calls hold the two together."""
 
 Worker = lambda_.Function | iam.Role
 """Who is allowed something: a function, or the role of a job."""
@@ -21,10 +33,16 @@ def allow(worker: Worker, statement: iam.PolicyStatement) -> None:
         worker.add_to_policy(statement)
 
 
-def grant_items(table: dynamodb.ITable, worker: Worker, *actions: str) -> None:
-    """Allow DynamoDB `actions`, as "BatchGetItem", on the table."""
-    allowed = [f"dynamodb:{action}" for action in actions]
-    allow(worker, iam.PolicyStatement(actions=allowed, resources=[table.table_arn]))
+def grant_items(table: dynamodb.ITable, worker: Worker, *actions: str, keys: Sequence[str]) -> None:
+    """Allow DynamoDB `actions`, as "BatchGetItem", on the items whose partition keys are like `keys`."""
+    allow(
+        worker,
+        iam.PolicyStatement(
+            actions=[f"dynamodb:{action}" for action in actions],
+            resources=[table.table_arn],
+            conditions={"ForAllValues:StringLike": {"dynamodb:LeadingKeys": list(keys)}},
+        ),
+    )
 
 
 def grant_send(queue: sqs.IQueue, function: lambda_.Function) -> None:

@@ -10,7 +10,14 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
-from infrastructure.constructs.grants import grant_items, grant_listing, grant_objects
+from infrastructure.constructs.grants import (
+    MODEL,
+    SEGMENTS,
+    USERS,
+    grant_items,
+    grant_listing,
+    grant_objects,
+)
 from infrastructure.suppressions import acknowledge_job, acknowledge_jobs
 
 _KINDS: Final = ("Training", "Processing")
@@ -39,7 +46,8 @@ class JobRoles(Construct):
         grant_listing(lake, self._preparing, prefix="events/")
         grant_objects(lake, "events/", self._preparing, "GetObject")
         grant_objects(models, "models/", self._publishing, "GetObject", "PutObject")
-        grant_items(table, self._publishing, "BatchGetItem", "PutItem")
+        grant_items(table, self._publishing, "BatchGetItem", keys=[MODEL])
+        grant_items(table, self._publishing, "PutItem", keys=[USERS, SEGMENTS, MODEL])
 
     @property
     def all(self) -> list[iam.Role]:

@@ -2,8 +2,11 @@
 
 from typing import Final
 
+import jsii
 from aws_cdk import Duration
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
@@ -52,6 +55,67 @@ class WorkQueue(sqs.Queue):
             encryption_master_key=key,
             dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letters, max_receive_count=_ATTEMPTS),
         )
+
+    def feed(self, function: lambda_.Function, *, batch_size: int, max_concurrency: int) -> None:
+        """Have Lambda call `function` with messages as they come; it may report those that failed.
+
+        CDK's own event source allows more than the mapping needs:
+        https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+        """
+        actions = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
+        function.add_to_role_policy(iam.PolicyStatement(actions=actions, resources=[self.queue_arn]))
+        if self.encryption_master_key is not None:
+            key = self.encryption_master_key.key_arn
+            function.add_to_role_policy(iam.PolicyStatement(actions=["kms:Decrypt"], resources=[key]))
+        function.add_event_source_mapping(
+            f"{self.node.id}Source",
+            event_source_arn=self.queue_arn,
+            batch_size=batch_size,
+            max_batching_window=Duration.seconds(0),
+            max_concurrency=max_concurrency,
+            report_batch_item_failures=True,
+        )
+
+
+@jsii.implements(lambda_.IEventSourceDlq)
+class FailedBatches:
+    """Where a mapping tells of batches that it gave up; CDK's own allows more than sending."""
+
+    def __init__(self, queue: sqs.IQueue) -> None:
+        self._queue = queue
+
+    def bind(
+        self, target: lambda_.IEventSourceMapping, target_handler: lambda_.IFunction
+    ) -> lambda_.DlqDestinationConfig:
+        """Let the function send."""
+        del target
+        target_handler.add_to_role_policy(sending(self._queue))
+        return lambda_.DlqDestinationConfig(destination=self._queue.queue_arn)
+
+
+@jsii.implements(lambda_.IDestination)
+class FailedEvents:
+    """Where an event goes that a function did not take; CDK's own allows more than sending."""
+
+    def __init__(self, queue: sqs.IQueue) -> None:
+        self._queue = queue
+
+    def bind(
+        self,
+        scope: Construct,
+        fn: lambda_.IFunction,
+        *,
+        type: lambda_.DestinationType,  # noqa: A002
+    ) -> lambda_.DestinationConfig:
+        """Let the function send."""
+        del scope, type
+        fn.add_to_role_policy(sending(self._queue))
+        return lambda_.DestinationConfig(destination=self._queue.queue_arn)
+
+
+def sending(queue: sqs.IQueue) -> iam.PolicyStatement:
+    """Return the permission to send to a queue."""
+    return iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[queue.queue_arn])
 
 
 def _encryption(key: kms.IKey | None) -> sqs.QueueEncryption:

@@ -8,10 +8,9 @@ from aws_cdk import Duration
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_lambda_event_sources as sources
 from constructs import Construct
 
-from infrastructure.constructs.queues import DeadLetterQueue
+from infrastructure.constructs.queues import DeadLetterQueue, FailedBatches
 
 # Records that can't be processed are quarantined by the handlers, so only transient faults fail a
 # batch: it is tried for hours, but not for so long that its records leave the stream unread.
@@ -77,7 +76,7 @@ class StreamConsumer(Construct):
             report_batch_item_failures=True,
             retry_attempts=_ATTEMPTS,
             max_record_age=_RECORD_AGE,
-            on_failure=sources.SqsDlq(self.failed_batches),
+            on_failure=FailedBatches(self.failed_batches),
         )
 
 

@@ -3,7 +3,15 @@
 from aws_cdk import Duration
 from constructs import Construct
 
-from infrastructure.constructs.grants import grant_items, grant_objects, grant_secret, grant_send
+from infrastructure.constructs.grants import (
+    CATALOG,
+    ITEMS,
+    USERS,
+    grant_items,
+    grant_objects,
+    grant_secret,
+    grant_send,
+)
 from infrastructure.constructs.layers import Layers
 from infrastructure.constructs.python_function import PythonFunction
 from infrastructure.constructs.stream_consumer import Batching, StreamConsumer
@@ -78,7 +86,8 @@ class IngestionStack(AttuneStack):
             memory_mb=1024,
             timeout=Duration.minutes(1),
         )
-        grant_items(data.table, function, "BatchGetItem", "PutItem", "UpdateItem")
+        grant_items(data.table, function, "BatchGetItem", "PutItem", keys=[USERS, ITEMS])
+        grant_items(data.table, function, "UpdateItem", keys=[CATALOG])
         grant_send(data.refresh_queue, function)
         grant_objects(data.lake, "quarantine/", function, "PutObject")
         grant_secret(data.token_secret, function)

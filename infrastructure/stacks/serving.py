@@ -2,12 +2,22 @@
 
 from aws_cdk import CfnOutput, Duration, Size
 from aws_cdk.aws_apigatewayv2 import HttpMethod
-from aws_cdk.aws_lambda_event_sources import SqsEventSource
 from constructs import Construct
 
 from infrastructure.constructs.console import Console
 from infrastructure.constructs.exposure_archive import ExposureArchive
-from infrastructure.constructs.grants import grant_items, grant_objects, grant_secret, grant_send
+from infrastructure.constructs.grants import (
+    ANALYZED,
+    CATALOG,
+    EXPERIMENTS,
+    MODEL,
+    SEGMENTS,
+    USERS,
+    grant_items,
+    grant_objects,
+    grant_secret,
+    grant_send,
+)
 from infrastructure.constructs.layers import Layers
 from infrastructure.constructs.python_function import PythonFunction
 from infrastructure.constructs.web_api import WebApi
@@ -89,7 +99,7 @@ class ServingStack(AttuneStack):
             timeout=Duration.seconds(10),
         )
         self._experiments.grant_read(function)
-        grant_items(data.table, function, "BatchGetItem")
+        grant_items(data.table, function, "BatchGetItem", keys=[USERS, SEGMENTS, CATALOG, MODEL])
         grant_send(data.refresh_queue, function)
         grant_secret(data.user_key_secret, function)
         grant_secret(data.token_secret, function)
@@ -106,7 +116,7 @@ class ServingStack(AttuneStack):
             memory_mb=512,
             timeout=Duration.seconds(10),
         )
-        grant_items(self._data.table, function, "BatchGetItem")
+        grant_items(self._data.table, function, "BatchGetItem", keys=[SEGMENTS, CATALOG, MODEL])
         return function
 
     def _get_experiment(self) -> PythonFunction:
@@ -124,7 +134,7 @@ class ServingStack(AttuneStack):
             timeout=Duration.seconds(10),
         )
         self._experiments.grant_read(function)
-        grant_items(self._data.table, function, "BatchGetItem")
+        grant_items(self._data.table, function, "BatchGetItem", keys=[EXPERIMENTS, ANALYZED])
         return function
 
     def _refresh_recommendations(self) -> PythonFunction:
@@ -146,15 +156,8 @@ class ServingStack(AttuneStack):
             scratch=Size.gibibytes(2),
         )
         self._experiments.grant_read(function)
-        grant_items(data.table, function, "BatchGetItem", "PutItem")
+        grant_items(data.table, function, "BatchGetItem", keys=[USERS, MODEL])
+        grant_items(data.table, function, "PutItem", keys=[USERS])
         grant_objects(data.models, "models/", function, "GetObject")
-        function.add_event_source(
-            SqsEventSource(
-                data.refresh_queue,
-                batch_size=10,
-                max_batching_window=Duration.seconds(0),
-                max_concurrency=self.settings.refresh_concurrency,
-                report_batch_item_failures=True,
-            )
-        )
+        data.refresh_queue.feed(function, batch_size=10, max_concurrency=self.settings.refresh_concurrency)
         return function

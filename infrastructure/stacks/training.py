@@ -9,7 +9,14 @@ from constructs import Construct
 
 from infrastructure.constructs.code_version import code_version
 from infrastructure.constructs.experiment_analysis import ExperimentAnalysis
-from infrastructure.constructs.grants import grant_items, grant_listing, grant_objects
+from infrastructure.constructs.grants import (
+    MODEL,
+    SEGMENTS,
+    USERS,
+    grant_items,
+    grant_listing,
+    grant_objects,
+)
 from infrastructure.constructs.job_image import JobImage
 from infrastructure.constructs.job_roles import JobRoles
 from infrastructure.constructs.lambda_steps import LambdaSteps
@@ -102,16 +109,18 @@ class TrainingStack(AttuneStack):
         grant_listing(data.lake, function, prefix="events/")
         grant_objects(data.lake, "events/", function, "GetObject")
         grant_listing(data.models, function)
-        grant_objects(data.models, "", function, "GetObject", "PutObject")
-        grant_items(data.table, function, "BatchGetItem", "PutItem")
+        for prefix in ("models/", "runs/", "snapshots/"):
+            grant_objects(data.models, prefix, function, "GetObject", "PutObject")
+        grant_items(data.table, function, "BatchGetItem", keys=[MODEL])
+        grant_items(data.table, function, "PutItem", keys=[USERS, SEGMENTS, MODEL])
 
     def _let_judge(self, function: PythonFunction) -> None:
         """Allow what *champion*, *gate* and *announce* do."""
         data = self._data
         grant_listing(data.models, function)
-        grant_objects(data.models, "", function, "GetObject")
-        grant_objects(data.models, "runs/", function, "PutObject")
-        grant_items(data.table, function, "BatchGetItem")
+        grant_objects(data.models, "models/", function, "GetObject")
+        grant_objects(data.models, "runs/", function, "GetObject", "PutObject")
+        grant_items(data.table, function, "BatchGetItem", keys=[MODEL])
 
     def _on_lambda(self) -> LambdaSteps:
         return LambdaSteps(self, self.run_training_step, self.settings.training.ranking_shards)

@@ -30,15 +30,12 @@ OF_EVERY_STREAM_CONSUMER = {
     ("kinesis:GetRecords", "stream"),
     ("kinesis:GetShardIterator", "stream"),
     ("kinesis:ListShards", "stream"),
-    ("sqs:GetQueueAttributes", "failed batches"),
-    ("sqs:GetQueueUrl", "failed batches"),
     ("sqs:SendMessage", "failed batches"),
 }
+IN_MODELS = ("models", "runs", "snapshots")
 OF_QUEUE_CONSUMER = {
-    ("sqs:ChangeMessageVisibility", "refresh queue"),
     ("sqs:DeleteMessage", "refresh queue"),
     ("sqs:GetQueueAttributes", "refresh queue"),
-    ("sqs:GetQueueUrl", "refresh queue"),
     ("sqs:ReceiveMessage", "refresh queue"),
 }
 READS_EXPERIMENTS = {
@@ -114,8 +111,6 @@ ALLOWED = {
     "roll_back_model": {
         ("dynamodb:BatchGetItem", "table"),
         ("dynamodb:PutItem", "table"),
-        ("sqs:GetQueueAttributes", "rollback failures"),
-        ("sqs:GetQueueUrl", "rollback failures"),
         ("sqs:SendMessage", "rollback failures"),
     },
     "validate_experiments": set(),
@@ -124,15 +119,15 @@ ALLOWED = {
         ("s3:ListBucket", "lake"),
         ("s3:GetObject", "lake/events/*"),
         ("s3:ListBucket", "models"),
-        ("s3:GetObject", "models/*"),
-        ("s3:PutObject", "models/*"),
+        *((f"s3:{verb}Object", f"models/{kind}/*") for verb in ("Get", "Put") for kind in IN_MODELS),
         ("dynamodb:BatchGetItem", "table"),
         ("dynamodb:PutItem", "table"),
     },
 }
 ON_SAGEMAKER = READS_EXPERIMENTS | {
     ("s3:ListBucket", "models"),
-    ("s3:GetObject", "models/*"),
+    ("s3:GetObject", "models/models/*"),
+    ("s3:GetObject", "models/runs/*"),
     ("s3:PutObject", "models/runs/*"),
     ("dynamodb:BatchGetItem", "table"),
 }

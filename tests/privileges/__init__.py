@@ -1,0 +1,1 @@
+"""What the functions call, held against what their roles allow, both ways."""

@@ -1,0 +1,1 @@
+"""What is shipped, under which licences, and with which known vulnerabilities: read from the lock files."""
