@@ -54,6 +54,16 @@ def acknowledge_configuration(
     acknowledge(function.role or function, {f"AwsSolutions-IAM5[{resource}]": reason})
 
 
+def acknowledge_alarms(role: IConstruct) -> None:
+    """Accept that whoever lists alarms lists the account's."""
+    stack = Stack.of(role)
+    place = f"{_shown(stack.region, 'Region')}:{_shown(stack.account, 'AccountId')}"
+    finding = f"Resource::arn:{_shown(stack.partition, 'Partition')}:cloudwatch:{place}:alarm:*"
+    acknowledge(
+        role, {f"AwsSolutions-IAM5[{finding}]": "Alarms are listed by prefix, which no policy can name."}
+    )
+
+
 def acknowledge_workflow(machine: sfn.StateMachine, function: lambda_.Function) -> None:
     """Accept what CDK adds to the role of a state machine with a distributed map over `function`."""
     stack = Stack.of(machine)

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from aws_cdk import Duration
+from aws_cdk import ArnFormat, Duration, Stack
 from aws_cdk import aws_apigatewayv2 as http
 from aws_cdk import aws_apigatewayv2_authorizers as authorizers
 from aws_cdk import aws_iam as iam
@@ -29,7 +29,7 @@ from infrastructure.constructs.web_api import WebApi
 from infrastructure.fields import Environment
 from infrastructure.stacks.data import DataStack
 from infrastructure.stacks.experiments import ExperimentsStack
-from infrastructure.suppressions import acknowledge
+from infrastructure.suppressions import acknowledge, acknowledge_alarms
 
 PAGE: Final = "/v1/console"
 DATA: Final = (
@@ -124,9 +124,13 @@ class Console(Construct):
 
 
 def _grant_monitoring(function: PythonFunction) -> None:
-    """Allow reading metrics and alarms, of which CloudWatch lets a policy name neither."""
-    actions = ["cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData"]
-    allow(function, iam.PolicyStatement(actions=actions, resources=["*"]))
+    """Allow reading metrics, of which CloudWatch lets a policy name none, and the account's alarms."""
+    alarms = Stack.of(function).format_arn(
+        service="cloudwatch", resource="alarm", resource_name="*", arn_format=ArnFormat.COLON_RESOURCE_NAME
+    )
+    allow(function, iam.PolicyStatement(actions=["cloudwatch:DescribeAlarms"], resources=[alarms]))
+    allow(function, iam.PolicyStatement(actions=["cloudwatch:GetMetricData"], resources=["*"]))
     if function.role is not None:
-        reason = "X-Ray's put actions and GetMetricData take no resource; DescribeAlarms lists all alarms."
+        reason = "X-Ray's put actions and GetMetricData take no resource."
         acknowledge(function.role, {"AwsSolutions-IAM5[Resource::*]": reason})
+        acknowledge_alarms(function.role)

@@ -5,7 +5,6 @@ from typing import Final
 from aws_cdk import Duration
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_lambda_destinations as destinations
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_secretsmanager as secretsmanager
@@ -22,7 +21,7 @@ from infrastructure.constructs.grants import (
 )
 from infrastructure.constructs.layers import Layers
 from infrastructure.constructs.python_function import PythonFunction
-from infrastructure.constructs.queues import DeadLetterQueue
+from infrastructure.constructs.queues import DeadLetterQueue, FailedEvents
 from infrastructure.fields import Environment
 from infrastructure.suppressions import acknowledge_versions
 
@@ -66,7 +65,7 @@ class ExperimentAnalysis(Construct):
             timeout=Duration.minutes(15),
         )
         self.function.configure_async_invoke(
-            on_failure=destinations.SqsDestination(self.failed),
+            on_failure=FailedEvents(self.failed),
             retry_attempts=_AGAIN,
             max_event_age=Duration.hours(1),
         )

@@ -5,7 +5,6 @@ from typing import Final
 from aws_cdk import Duration
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_lambda_destinations as destinations
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_logs_destinations as log_destinations
 from aws_cdk import aws_s3 as s3
@@ -15,7 +14,7 @@ from constructs import Construct
 from infrastructure.constructs.grants import grant_objects
 from infrastructure.constructs.layers import Layers
 from infrastructure.constructs.python_function import PythonFunction
-from infrastructure.constructs.queues import DeadLetterQueue
+from infrastructure.constructs.queues import DeadLetterQueue, FailedEvents
 from infrastructure.fields import Environment
 
 _ATTEMPTS_AGAIN: Final = 2
@@ -58,7 +57,7 @@ class ExposureArchive(Construct):
         # By its ARN, or CDK would allow the use of the key once more: it trusts SQS as it is.
         failed = sqs.Queue.from_queue_arn(self, "FailedByArn", self.failed.queue_arn)
         self.function.configure_async_invoke(
-            on_failure=destinations.SqsDestination(failed),
+            on_failure=FailedEvents(failed),
             retry_attempts=_ATTEMPTS_AGAIN,
             max_event_age=_OLDEST,
         )

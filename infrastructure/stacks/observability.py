@@ -17,7 +17,7 @@ from infrastructure.constructs.budget import watch_bill
 from infrastructure.constructs.cost_graphs import Usage
 from infrastructure.constructs.experiments_dashboard import ExperimentsDashboard
 from infrastructure.constructs.experiments_rollout import ExperimentsRollout
-from infrastructure.constructs.grants import ANALYZED, EXPERIMENTS, grant_items
+from infrastructure.constructs.grants import EXPERIMENTS, grant_items
 from infrastructure.constructs.layers import Layers
 from infrastructure.constructs.metrics import by_experiment, defined_variants, experimented_surfaces
 from infrastructure.constructs.operations_dashboard import OperationsDashboard
@@ -249,7 +249,7 @@ class ObservabilityStack(AttuneStack):
             memory_mb=512,
             timeout=Duration.seconds(10),
         )
-        grant_items(self._data.table, function, "BatchGetItem", keys=[EXPERIMENTS, ANALYZED])
+        grant_items(self._data.table, function, "BatchGetItem", keys=[EXPERIMENTS])
         return function
 
 

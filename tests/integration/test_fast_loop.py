@@ -165,6 +165,12 @@ def log() -> Iterator[StringIO]:
     handler.setStream(before)
 
 
+def test_a_line_that_is_no_exposure_is_set_aside_with_its_reason(platform: Platform) -> None:
+    archive_exposures(delivered('{"message":"exposure","exposure":{}}'), CONTEXT)
+    (found,) = boto3.client("s3").list_objects_v2(Bucket="lake", Prefix="quarantine/exposures/")["Contents"]
+    assert found["Size"] > 0
+
+
 def test_an_answer_leaves_an_exposure_that_the_log_brings_to_the_lake(
     platform: Platform, log: StringIO
 ) -> None:

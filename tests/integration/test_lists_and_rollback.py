@@ -23,12 +23,13 @@ from personalization.runtime.clock import now
 
 __all__ = ["lake"]
 pytestmark = pytest.mark.xdist_group("containers")
+SENT = {"SentTimestamp": "1768478400000"}
 ALARM = {"detail": {"alarmName": "ClickRateAlone", "state": {"value": "ALARM"}}}
 
 
 def message(user_key: str) -> Mapping[str, Any]:
     body = json.dumps({"user_key": user_key, "surfaces": ["home"]})
-    return {"Records": [{"messageId": "m", "body": body}]}
+    return {"Records": [{"messageId": "m", "body": body, "attributes": SENT}]}
 
 
 def test_an_act_rebuilds_a_list_from_the_model_that_was_published(
@@ -45,7 +46,8 @@ def test_an_act_rebuilds_a_list_from_the_model_that_was_published(
 
 
 def test_a_message_that_no_queue_of_ours_sent_is_reported_and_the_rest_goes_on(platform: Platform) -> None:
-    batch = {"Records": [{"messageId": "bad", "body": "nonsense"}, *message("ann")["Records"]]}
+    bad = {"messageId": "bad", "body": "nonsense", "attributes": SENT}
+    batch = {"Records": [bad, *message("ann")["Records"]]}
     assert refresh_recommendations(batch, CONTEXT)["batchItemFailures"][0] == {"itemIdentifier": "bad"}
 
 

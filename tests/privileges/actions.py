@@ -25,8 +25,14 @@ _ACTIONS: Final = {
     "s3:UploadPart": "s3:PutObject",
     "s3:CompleteMultipartUpload": "s3:PutObject",
     "sqs:SendMessageBatch": "sqs:SendMessage",
+    "appconfigdata:StartConfigurationSession": "appconfig:StartConfigurationSession",
+    "appconfigdata:GetLatestConfiguration": "appconfig:GetLatestConfiguration",
 }
 """https://docs.aws.amazon.com/service-authorization/latest/reference/; other calls are named as they are."""
+
+
+SAID: Final = {name: name for name in ("experiments", "alarms", "*")}
+"""Targets that have the name that tests give to the resource, whatever a function's settings say."""
 
 
 def needs(service: str, operation: str, params: Params) -> Iterator[Need]:
@@ -48,11 +54,13 @@ def need_of_an_absent_object(params: Params) -> Need:
 
 
 def head(key: str) -> str:
-    """Return a key up to its first separator.
+    """Return a key up to its first separator; in the quarantine, whose parts have own writers, the second.
 
     >>> head("runs/tonight/model/factors.npz"), head("USER#ann"), head("MODEL")
     ('runs/', 'USER#', 'MODEL')
     """
+    if key.startswith("quarantine/"):
+        return "".join(part + "/" for part in key.split("/")[:2])
     ends = [key.index(mark) + 1 for mark in "/#" if mark in key]
     return key[: min(ends)] if ends else key
 
@@ -64,6 +72,8 @@ def _targets(service: str, params: Params) -> Iterator[tuple[str, list[str]]]:
         "sqs": lambda: iter([(params["QueueUrl"], [])]),
         "kinesis": lambda: iter([(params["StreamName"], [])]),
         "secretsmanager": lambda: iter([(params["SecretId"], [])]),
+        "appconfigdata": lambda: iter([("experiments", [])]),
+        "cloudwatch": lambda: iter([("alarms" if "AlarmNamePrefix" in params else "*", [])]),
         "codebuild": lambda: iter([(params.get("projectName") or params["ids"][0].partition(":")[0], [])]),
     }
     yield from named[service]() if service in named else iter([("unknown", [])])

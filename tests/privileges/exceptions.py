@@ -29,6 +29,8 @@ MADE_BY_AWS: Final[Mapping[tuple[str, str, str], str]] = {
     ("update_profiles", "kinesis:SubscribeToShard", "reader"): FAN_OUT,
     ("*", "sqs:SendMessage", "failed batches"): FAILED,
     ("roll_back_model", "sqs:SendMessage", "rollback failures"): FAILED,
+    ("analyze_experiments", "sqs:SendMessage", "failed analyses"): FAILED,
+    ("archive_exposures", "sqs:SendMessage", "failed deliveries"): FAILED,
     ("refresh_recommendations", "sqs:ReceiveMessage", "refresh queue"): POLLING,
     ("refresh_recommendations", "sqs:DeleteMessage", "refresh queue"): POLLING,
     ("refresh_recommendations", "sqs:GetQueueAttributes", "refresh queue"): POLLING,

@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 import botocore.handlers
 import msgspec
 
-from privileges.actions import Need, need_of_an_absent_object, needs
+from privileges.actions import SAID, Need, need_of_an_absent_object, needs
 
 ROOT: Final = Path(__file__).parents[2]
 FOLDER_VARIABLE: Final = "ATTUNE_CALLS_FOLDER"
@@ -115,7 +115,8 @@ def _note_an_absence(parsed: Mapping[str, Any], context: Mapping[str, Any], **_:
 
 
 def _add(need: Need, running: Running) -> None:
-    resource = _named(running.function, running.event).get(need.target, f"unknown: {need.target}")
+    named = _named(running.function, running.event) | SAID
+    resource = named.get(need.target, f"unknown: {need.target}")
     step = str(running.event.get("step", ""))
     keys = tuple(sorted(need.keys))
     _calls.add(Call(running.function, step, running.by_job, need.action, resource, keys))

@@ -129,6 +129,8 @@ class Assembly:
 
 def named(resource: Any) -> str:
     """Say which resource an ARN in a template is of, with what follows it: `lake/events/*`."""
+    if ":alarm:*" in str(resource):
+        return "alarms"
     if isinstance(resource, str):
         return resource
     if "/environment/*/configuration/" in str(resource):

@@ -26,7 +26,8 @@ def test_every_resource_is_named_where_the_service_has_resources(assembly: Assem
     for statement in statements(assembly):
         if "*" in listed(statement["Resource"]):
             for action in listed(statement["Action"]):
-                kinds = known.get_action_details(*action.split(":"))["resourceTypes"]
+                details = known.get_action_details(*action.split(":"))
+                kinds = [kind for kind in details["resourceTypes"] if kind["required"]]
                 assert not kinds or (action in NARROWED_BY_CONDITION and statement["Condition"]), action
 
 

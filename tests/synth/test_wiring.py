@@ -61,8 +61,6 @@ ALLOWED = {
     "archive_exposures": {
         ("s3:PutObject", "lake/exposures/*"),
         ("s3:PutObject", "lake/quarantine/exposures/*"),
-        ("sqs:GetQueueAttributes", "failed deliveries"),
-        ("sqs:GetQueueUrl", "failed deliveries"),
         ("sqs:SendMessage", "failed deliveries"),
     },
     "get_recommendations": READS_EXPERIMENTS
@@ -78,7 +76,7 @@ ALLOWED = {
         ("s3:ListBucket", "models"),
         ("s3:GetObject", "models/models/*"),
         ("secretsmanager:GetSecretValue", "user key secret"),
-        ("cloudwatch:DescribeAlarms", "*"),
+        ("cloudwatch:DescribeAlarms", "alarms"),
         ("cloudwatch:GetMetricData", "*"),
     },
     "get_trending": {("dynamodb:BatchGetItem", "table")},
@@ -94,8 +92,6 @@ ALLOWED = {
         ("dynamodb:PutItem", "table"),
         ("dynamodb:UpdateItem", "table"),
         ("secretsmanager:GetSecretValue", "token secret"),
-        ("sqs:GetQueueAttributes", "failed analyses"),
-        ("sqs:GetQueueUrl", "failed analyses"),
         ("sqs:SendMessage", "failed analyses"),
     },
     "serve_console": set(),
