@@ -85,7 +85,9 @@ def _operation(route: Route) -> Json:
     for status in sorted({*route.problems, *ALWAYS}):
         answers[str(status)] = _refusal(route, status)
     for status, about in _OF_THE_GATEWAY.items():
-        answers[str(status)] = _answer(about, "application/json", _reference(GatewayMessage))
+        gateway = _answer(about, "application/json", _reference(GatewayMessage))
+        own = answers.setdefault(str(status), gateway)
+        own["content"] |= gateway["content"]
     return {
         "operationId": route.operation or route.function,
         "summary": route.summary,

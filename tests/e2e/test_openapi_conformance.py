@@ -1,6 +1,7 @@
 """The deployed API, asked what its document allows and much that it does not, answers as documented."""
 
 from collections import Counter
+from http import HTTPStatus
 
 import hypothesis
 import pytest
@@ -39,11 +40,17 @@ SETTINGS = hypothesis.settings(
 @pytest.mark.parametrize(
     "mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=lambda mode: mode.value
 )
-@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.function)
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.operation or route.function)
 def test_a_route_answers_as_documented(route: Route, mode: GenerationMode, platform: LocalAws) -> None:
+    if not (route.parameters or route.body):
+        if mode is GenerationMode.NEGATIVE:
+            pytest.skip("a route without parameters and body can't be asked in a wrong way")
+        assert asked(platform.api_url, route.path, route.method, mode) == {route.status: 1}
+        return
     answers = asked(platform.api_url, route.path, route.method, mode)
     assert answers.total() >= EXAMPLES // 2
-    if mode is GenerationMode.POSITIVE:
+    # Names that were made up are names of nothing, where a route answers 404.
+    if mode is GenerationMode.POSITIVE and HTTPStatus.NOT_FOUND not in route.problems:
         assert answers[route.status] > 0
 
 
