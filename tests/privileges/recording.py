@@ -115,8 +115,11 @@ def _note_an_absence(parsed: Mapping[str, Any], context: Mapping[str, Any], **_:
 
 
 def _add(need: Need, running: Running) -> None:
-    named = _named(running.function, running.event) | SAID
-    resource = named.get(need.target, f"unknown: {need.target}")
+    told = _named(running.function, running.event)
+    if not told:
+        # A test that wires a handler by itself, without settings, does not tell what resources are what.
+        return
+    resource = (told | SAID).get(need.target, f"unknown: {need.target}")
     step = str(running.event.get("step", ""))
     keys = tuple(sorted(need.keys))
     _calls.add(Call(running.function, step, running.by_job, need.action, resource, keys))
