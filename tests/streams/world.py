@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from random import Random
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -20,10 +20,11 @@ from moto.kinesis.models import kinesis_backends
 
 from contracts.conftest import TABLE, create_table
 from factories import NOW
-from personalization import ledger, projection
+from personalization import projection
 from personalization.archiving import read_lines
 from personalization.errors import InvalidInput
 from personalization.events import Event, decode_event, encode_event
+from personalization.ledger import SeenIds
 from personalization.profile_encoding import encode
 from personalization.profiles import Outcome, Profile, apply
 from streams.faults import Faults
@@ -32,7 +33,7 @@ from streams.stream import Stream
 
 PROFILES = Options(batch_size=20, lanes=2)
 LAKE = Options(batch_size=50)
-WINDOW = 8
+WINDOW = 4
 """Ids remembered of a user: fewer than in service, so that repeats of the stream reach beyond them."""
 _STREAM = "events"
 _REGION = "us-east-1"
@@ -94,7 +95,7 @@ class World:
         self._undo = contextlib.ExitStack()
         self._undo.enter_context(mock_aws())
         self._undo.enter_context(_replaced(projection, "_WRITERS", 1))
-        self._undo.enter_context(_replaced(ledger, "WINDOW", WINDOW))
+        self._undo.enter_context(_replaced(SeenIds, "window", WINDOW))
         self._create()
         self._undo.enter_context(self.faults.watching())
         self._batch: Mapping[str, Any] = {}
@@ -262,10 +263,10 @@ def _environment(**variables: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _replaced(module: ModuleType, name: str, value: object) -> Iterator[None]:
-    before = getattr(module, name)
-    setattr(module, name, value)
+def _replaced(owner: object, name: str, value: object) -> Iterator[None]:
+    before = getattr(owner, name)
+    setattr(owner, name, value)
     try:
         yield
     finally:
-        setattr(module, name, before)
+        setattr(owner, name, before)
