@@ -1,14 +1,14 @@
 """Wiring of `analyze_experiments`, once per container."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 
 import boto3
 from botocore.config import Config
 
 from functions.analyze_experiments.settings import Settings
-from personalization.adapters.appconfig import Address, AppConfigSession
+from personalization.adapters.appconfig import Address, DeployedDefinitions
 from personalization.adapters.clients import impatient
 from personalization.adapters.dynamodb import DynamoExperimentStore
 from personalization.adapters.lake import THREADS, S3Lake
@@ -25,11 +25,11 @@ class Dependencies:
     objects: S3Lake
     table: ExperimentStore
     token_secret: bytes
-    begin_session: Callable[[], AppConfigSession]
+    deployed: DeployedDefinitions
 
     def experiments(self) -> Sequence[Experiment]:
-        """Return the experiments as they are defined now; a session that was used tells of changes only."""
-        return (self.begin_session().poll() or NO_EXPERIMENTS).experiments
+        """Return the experiments as they are defined now."""
+        return (self.deployed.read() or NO_EXPERIMENTS).experiments
 
 
 @cache
@@ -42,5 +42,5 @@ def dependencies() -> Dependencies:
         objects=S3Lake(objects, settings.lake_bucket),
         table=DynamoExperimentStore(impatient("dynamodb"), settings.table_name),
         token_secret=read_secret(impatient("secretsmanager"), settings.token_secret_arn),
-        begin_session=partial(AppConfigSession, impatient("appconfigdata"), address),
+        deployed=DeployedDefinitions(impatient("appconfigdata"), address),
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 
 from functions.get_console_data.settings import Settings
-from personalization.adapters.appconfig import Address, AppConfigSession
+from personalization.adapters.appconfig import Address, DeployedDefinitions
 from personalization.adapters.clients import impatient
 from personalization.adapters.cloudwatch import CloudWatchMonitor
 from personalization.adapters.dynamodb import DynamoCatalog, DynamoExperimentStore, DynamoListStore
@@ -25,14 +25,14 @@ class Dependencies:
     results: DynamoExperimentStore
     models: S3Archive
     monitor: CloudWatchMonitor
-    begin_session: Callable[[], AppConfigSession]
+    deployed: DeployedDefinitions
     user_key: Callable[[str], str]
     alarm_prefix: str
     inspector: Inspector
 
     def definitions(self) -> Definitions:
-        """Read the experiments as they are deployed; a session that was used tells of changes only."""
-        return self.begin_session().poll() or NO_EXPERIMENTS
+        """Read the experiments as they are deployed."""
+        return self.deployed.read() or NO_EXPERIMENTS
 
 
 @cache
@@ -48,7 +48,7 @@ def dependencies() -> Dependencies:
         results=DynamoExperimentStore(table, settings.table_name),
         models=S3Archive(impatient("s3"), settings.model_bucket),
         monitor=CloudWatchMonitor(impatient("cloudwatch")),
-        begin_session=partial(AppConfigSession, impatient("appconfigdata"), address),
+        deployed=DeployedDefinitions(impatient("appconfigdata"), address),
         user_key=partial(user_key, read_secret(impatient("secretsmanager"), settings.user_key_secret_arn)),
         alarm_prefix=settings.alarm_prefix,
         inspector=Inspector(lists, catalogue.items),

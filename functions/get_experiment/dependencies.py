@@ -1,11 +1,10 @@
 """Wiring of `get_experiment`, once per container."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 
 from functions.get_experiment.settings import Settings
-from personalization.adapters.appconfig import Address, AppConfigSession
+from personalization.adapters.appconfig import Address, DeployedDefinitions
 from personalization.adapters.clients import impatient
 from personalization.adapters.dynamodb import DynamoExperimentStore
 from personalization.experiments import NO_EXPERIMENTS
@@ -18,11 +17,11 @@ class Dependencies:
     """What the handler calls."""
 
     store: ExperimentStore
-    begin_session: Callable[[], AppConfigSession]
+    deployed: DeployedDefinitions
 
     def is_defined(self, name: str) -> bool:
-        """Whether there is an experiment of this name; a session that was used tells of changes only."""
-        definitions = self.begin_session().poll() or NO_EXPERIMENTS
+        """Whether there is an experiment of this name."""
+        definitions = self.deployed.read() or NO_EXPERIMENTS
         return definitions.experiment(name) is not None
 
 
@@ -33,5 +32,5 @@ def dependencies() -> Dependencies:
     address = Address.parse(settings.experiments_address)
     return Dependencies(
         DynamoExperimentStore(impatient("dynamodb"), settings.table_name),
-        partial(AppConfigSession, impatient("appconfigdata"), address),
+        DeployedDefinitions(impatient("appconfigdata"), address),
     )

@@ -1,8 +1,7 @@
 """Wiring of `run_training_step`, once per container."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from typing import TYPE_CHECKING
 
 import boto3
@@ -10,7 +9,7 @@ from botocore.config import Config
 
 from functions.run_training_step.channels import THREADS
 from functions.run_training_step.settings import Settings
-from personalization.adapters.appconfig import Address, AppConfigSession
+from personalization.adapters.appconfig import Address, DeployedDefinitions
 from personalization.adapters.dynamodb import DynamoListStore
 from personalization.ports import ListStore
 from personalization.runtime.settings import load_settings
@@ -26,7 +25,7 @@ class Dependencies:
     objects: "S3Client"
     lists: ListStore
     settings: Settings
-    begin_session: Callable[[], AppConfigSession]
+    deployed: DeployedDefinitions
 
 
 @cache
@@ -36,5 +35,5 @@ def dependencies() -> Dependencies:
     lists = DynamoListStore(boto3.client("dynamodb"), settings.table_name)
     objects = boto3.client("s3", config=Config(max_pool_connections=THREADS))
     address = Address.parse(settings.experiments_address)
-    begin_session = partial(AppConfigSession, boto3.client("appconfigdata"), address)
-    return Dependencies(objects, lists, settings, begin_session)
+    deployed = DeployedDefinitions(boto3.client("appconfigdata"), address)
+    return Dependencies(objects, lists, settings, deployed)

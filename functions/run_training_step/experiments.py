@@ -4,14 +4,13 @@ Jobs on SageMaker have no network; there too they find the definitions, and the 
 tries, among the run's channels.
 """
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 from botocore.exceptions import ClientError
 
 from functions.run_training_step.champion import copy_model
-from personalization.adapters.appconfig import AppConfigSession
+from personalization.adapters.appconfig import DeployedDefinitions
 from personalization.experiments import NO_EXPERIMENTS
 from personalization.keys import run_prefix
 from personalization.runtime.observability import logger
@@ -24,12 +23,8 @@ _MARKER: Final = "tried.json"
 """Tells the version that a variant tries, or that none does: an engine may refuse an empty channel."""
 
 
-def keep_experiments(
-    client: "S3Client", begin_session: Callable[[], AppConfigSession], *, bucket: str, run_id: str
-) -> None:
+def keep_experiments(client: "S3Client", deployed: DeployedDefinitions, *, bucket: str, run_id: str) -> None:
     """Write channels *experiments* and *tried* of a run, once. Cost: a copy within S3 a file of the model.
-
-    Each run begins a session of its own: one that was used tells of changes only.
 
     Raises
     ------
@@ -41,7 +36,7 @@ def keep_experiments(
     key = run_prefix(run_id, "experiments") + EXPERIMENTS_FILE
     if _is_there(client, bucket, key):
         return
-    definitions = begin_session().poll()
+    definitions = deployed.read()
     if definitions is None:
         logger.warning("no definitions of experiments are deployed")
         definitions = NO_EXPERIMENTS

@@ -68,7 +68,7 @@ def _keep_champion(run_id: str) -> dict[str, Any]:
     deps = dependencies()
     active = deps.lists.read([ACTIVE_MODEL]).active
     bucket = deps.settings.model_bucket
-    keep_experiments(deps.objects, deps.begin_session, bucket=bucket, run_id=run_id)
+    keep_experiments(deps.objects, deps.deployed, bucket=bucket, run_id=run_id)
     version = keep_champion(deps.objects, bucket=bucket, run_id=run_id, active=active)
     return {"step": CHAMPION, "version": version}
 

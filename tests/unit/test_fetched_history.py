@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from functools import partial
 
 import boto3
 import pytest
@@ -13,7 +12,7 @@ from factories import event, lambda_of
 from functions.run_training_step import handler
 from functions.run_training_step.dependencies import Dependencies
 from functions.run_training_step.settings import Settings
-from personalization.adapters.appconfig import Address, AppConfigSession
+from personalization.adapters.appconfig import Address, DeployedDefinitions
 from personalization.adapters.memory import MemoryTable
 from personalization.adapters.s3 import S3Archive
 from personalization.archiving import archive
@@ -85,8 +84,8 @@ def nights(monkeypatch: pytest.MonkeyPatch) -> Iterator[Nights]:
             client.create_bucket(Bucket=bucket)
         settings = Settings("lake", "models", "table", "0.1.0+test", "app/test/experiments")
         address = Address.parse(settings.experiments_address)
-        begin_session = partial(AppConfigSession, boto3.client("appconfigdata"), address)
-        deps = Dependencies(client, MemoryTable(), settings, begin_session)
+        deployed = DeployedDefinitions(boto3.client("appconfigdata"), address)
+        deps = Dependencies(client, MemoryTable(), settings, deployed)
         monkeypatch.setattr(handler, "dependencies", lambda: deps)
         nights = Nights(client)
         for number in range(9):

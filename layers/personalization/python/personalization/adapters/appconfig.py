@@ -76,6 +76,21 @@ class AppConfigSession:
         )["InitialConfigurationToken"]
 
 
+@dataclass(frozen=True)
+class DeployedDefinitions:
+    """Reads the definitions as they are deployed now, for whoever asks rarely.
+
+    Each call begins a session of its own, for one that was used tells of changes only.
+    """
+
+    client: "AppConfigDataClient"
+    address: Address
+
+    def read(self) -> Definitions | None:
+        """Return the definitions, None if none are deployed; raises as `AppConfigSession.poll`. Two calls."""
+        return AppConfigSession(self.client, self.address).poll()
+
+
 @dataclass
 class PolledDefinitions:
     """Keeps the last good copy, and asks for another in a thread of its own, never more often than allowed.
