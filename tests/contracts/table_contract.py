@@ -31,12 +31,14 @@ class TableContract:
         state.credited.add("list-1/click/sku-1")
         state.mark, state.import_mark = Mark.of(1, "7"), Mark.of(2, "9")
         state.refresh_due_at = NOW.timestamp() + 0.5
+        state.erased_at, state.merged_into = 1_700_000_000, "user-2"
         table.save("user-1", state, version="w1", now=NOW)
         again = table.load(["user-1"])["user-1"]
         assert again.profile == state.profile
         assert not again.seen.add("e-1")
         assert not again.credited.add("list-1/click/sku-1")
         assert (again.mark, again.import_mark, again.version) == (Mark.of(1, "7"), Mark.of(2, "9"), "w1")
+        assert (again.erased_at, again.merged_into) == (1_700_000_000, "user-2")
         assert again.refresh_due_at == pytest.approx(state.refresh_due_at, abs=0.001)
 
     def test_of_two_writers_who_read_the_same_state_the_second_loses(self, table) -> None:

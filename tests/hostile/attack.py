@@ -37,6 +37,8 @@ _INTERNALS: Final = re.compile(
     r"Traceback|File \"|\.py\b|/var/task|/opt/python|site-packages|boto|msgspec|personalization\.|"
     r"functions\.|arn:aws|amazonaws|sqs|user-key|token-secret|\btable\b|\blake\b|Exception|DecodeError|<class|0x7f"
 )
+_RANDOM: Final = re.compile(r'"(recommendation_id|request_id)":"[A-Za-z0-9_-]*"')
+"""Signed or drawn: any three letters are in it by chance."""
 _WRITERS: Final = {route.function: route for route in ROUTES if route.body}
 _READERS: Final = tuple(route for route in ROUTES if not route.body)
 _ASKED: Final = tuple(4 if route.function == "get_recommendations" else 1 for route in _READERS)
@@ -163,7 +165,7 @@ def _checked(route: Route, answer: dict[str, Any]) -> Any:
     status, text = answer["statusCode"], answer["body"]
     assert len(json.dumps(answer).encode()) < MAX_ANSWER_BYTES, "the answer is larger than Lambda passes on"
     assert status < 500, text
-    leak = _INTERNALS.search(text) or _INTERNALS.search(str(answer["headers"]))
+    leak = _INTERNALS.search(_RANDOM.sub("", text)) or _INTERNALS.search(str(answer["headers"]))
     assert leak is None, f"{leak} in {text[:400]}"
     if status == route.status:
         assert answer["headers"] == {"content-type": "application/json"}

@@ -4,6 +4,7 @@ AttuneError
 ├── InvalidInput            the caller's fault; carries a stable code        -> 4xx, or quarantine
 │   ├── InvalidEvent
 │   └── InvalidToken
+├── Forbidden               the caller may not do this; carries a stable code -> 403
 ├── CorruptData             stored data that can't be read                   -> set aside, or do without
 ├── Conflict                somebody else wrote first                        -> read again, retry
 ├── Unavailable             a dependency is throttled or down                -> retry, or fall back
@@ -38,6 +39,23 @@ class InvalidEvent(InvalidInput):
 
 class InvalidToken(InvalidInput):
     """A `recommendation_id` that is malformed, forged, expired or somebody else's."""
+
+
+class Forbidden(AttuneError):
+    """A caller who is known and may not do this.
+
+    Parameters
+    ----------
+    code
+        Stable, machine-readable, snake_case.
+    reason
+        One sentence for a person, safe to send back.
+    """
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(f"{code}: {reason}")
+        self.code = code
+        self.reason = reason
 
 
 class CorruptData(AttuneError):

@@ -29,6 +29,11 @@ class UserState:
         Id of the write that is stored; None before the first one.
     unreadable
         Why the stored profile can't be read; None for any other.
+    erased_at
+        Seconds since 1970 at which the user was forgotten: what was received before is never applied again.
+        0 for who never was.
+    merged_into
+        User key of whom this visitor turned out to be; empty for any other.
     """
 
     profile: Profile = field(default_factory=Profile)
@@ -39,6 +44,8 @@ class UserState:
     refresh_due_at: float = 0.0
     version: str | None = None
     unreadable: str | None = None
+    erased_at: int = 0
+    merged_into: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +108,14 @@ class RefreshRequest:
     user_key: str
     surfaces: tuple[str, ...] = ()
     builds: tuple[Build, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ErasureRequest:
+    """Ask for a user to be forgotten: all that was received before `requested_at`, in seconds since 1970."""
+
+    user_key: str
+    requested_at: int
 
 
 class EventStream(Protocol):
@@ -184,6 +199,20 @@ class RefreshQueue(Protocol):
 
     def send(self, requests: Mapping[RefreshRequest, int]) -> None:
         """Queue requests, each with its delay in seconds."""
+        ...
+
+
+class ErasureQueue(Protocol):
+    """Users to be forgotten. The profile's tombstone is written before; what is queued takes minutes."""
+
+    def send(self, request: ErasureRequest) -> None:
+        """Queue a request; asking twice does no more than asking once.
+
+        Raises
+        ------
+        Unavailable
+            Nothing was queued.
+        """
         ...
 
 

@@ -113,6 +113,8 @@ class DynamoProfileStore(_Table):
             "refresh_due_at": {"N": f"{state.refresh_due_at:.3f}"},
             "version": {"S": version},
             "expires_at": {"N": str(at_seconds(now + PROFILE_RETENTION))},
+            **({"erased_at": {"N": str(state.erased_at)}} if state.erased_at else {}),
+            **({"merged_into": {"S": state.merged_into}} if state.merged_into else {}),
         }
         guard: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(pk)"}
         if state.version is not None:
@@ -133,6 +135,8 @@ def _state(record: Record) -> UserState:
         credited=CreditedItems(record.get("credited", {}).get("B", b"")),
         refresh_due_at=float(record["refresh_due_at"]["N"]),
         version=record["version"]["S"],
+        erased_at=int(record.get("erased_at", {}).get("N", 0)),
+        merged_into=record.get("merged_into", {}).get("S", ""),
     )
     try:
         state.mark = Mark.parse(record["mark"]["S"])

@@ -40,6 +40,8 @@ class StoredState(NamedTuple):
     refresh_due_at: float = 0.0
     version: str = "v"
     credited: bytes = b""
+    erased_at: int = 0
+    merged_into: str = ""
 
 
 @dataclass
@@ -68,6 +70,8 @@ class MemoryTable:
             import_mark=stored.import_mark,
             refresh_due_at=stored.refresh_due_at,
             version=stored.version,
+            erased_at=stored.erased_at,
+            merged_into=stored.merged_into,
         )
         try:
             state.profile = decode(stored.data)
@@ -88,6 +92,8 @@ class MemoryTable:
             state.refresh_due_at,
             version,
             bytes(state.credited),
+            state.erased_at,
+            state.merged_into,
         )
         state.version = version
 

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 import msgspec
 
-from personalization.errors import InvalidInput, Unavailable
+from personalization.errors import Forbidden, InvalidInput, Unavailable
 from personalization.runtime.observability import logger
 
 Event = Mapping[str, Any]
@@ -59,6 +59,8 @@ def http_handler(handler: Handler) -> Handler:
         except InvalidInput as error:
             status = _STATUS.get(error.code, HTTPStatus.BAD_REQUEST)
             return problem(status, error.code, error.reason, request_id)
+        except Forbidden as error:
+            return problem(HTTPStatus.FORBIDDEN, error.code, error.reason, request_id)
         except Unavailable:
             logger.exception("a dependency is unavailable")
             return problem(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "try again", request_id)
@@ -96,6 +98,26 @@ def header(event: Event, name: str) -> str | None:
 def is_app(event: Event) -> bool:
     """Whether a browser or an app calls, with a token of its user, and not a backend of the account."""
     return "jwt" in (event.get("requestContext", {}).get("authorizer") or {})
+
+
+def check_user(event: Event, user_id: str) -> None:
+    """Let an app act for its own user only; a backend of the account acts for everybody.
+
+    Raises
+    ------
+    Forbidden
+        `not_your_user`.
+    """
+    subject = _subject(event)
+    if subject is not None and subject != user_id:
+        raise Forbidden("not_your_user", "the token is another user's")
+
+
+def _subject(event: Event) -> str | None:
+    """Who the caller's token says they are; None for a backend, which has none."""
+    if not is_app(event):
+        return None
+    return str(event["requestContext"]["authorizer"]["jwt"].get("claims", {}).get("sub", ""))
 
 
 def path_value(event: Event, name: str) -> str:
