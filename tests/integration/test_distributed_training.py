@@ -90,7 +90,7 @@ def test_a_host_that_is_lost_does_not_hold_the_other_for_ever(
     hosts = two_hosts()
     roots = [laid_out(dataset, tmp_path / str(number), hosts, host) for number, host in enumerate(hosts)]
     for root in roots:
-        (root / "input/config/hyperparameters.json").write_text(json.dumps({"stalled_seconds": "8"}))
+        (root / "input/config/hyperparameters.json").write_text(json.dumps({"stalled_seconds": "5"}))
     survivor, lost = (start(root, "train", *of_this_night("--version", "v1")) for root in roots)
     _wait_until_both_train(survivor)
     os.kill(lost.pid, end)
@@ -111,7 +111,7 @@ def test_a_host_that_leaves_in_order_does_not_hold_the_other_for_ever(dataset: P
     """LightGBM alone may wait: it reads nothing, again and again, from a connection that was closed."""
     hosts = two_hosts()
     roots = [laid_out(dataset, tmp_path / str(number), hosts, host) for number, host in enumerate(hosts)]
-    for root, chosen in zip(roots, ({"stalled_seconds": "8"}, {"trees": "3"}), strict=True):
+    for root, chosen in zip(roots, ({"stalled_seconds": "5"}, {"trees": "3"}), strict=True):
         (root / "input/config/hyperparameters.json").write_text(json.dumps(chosen))
     stays, leaves = (start(root, "train", *of_this_night("--version", "v1")) for root in roots)
     assert leaves.wait(timeout=90) == 0

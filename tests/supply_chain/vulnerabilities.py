@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ PROJECTS: Final = (".", LOCAL_AWS)
 _CACHE: Final = ROOT / ".local" / "advisories"
 _FOUND_SOME: Final = 1
 _SECONDS: Final = 60
+_ONCE: Final = {**os.environ, "UV_HTTP_RETRIES": "0"}
+"""Who has no network is told so at once."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ def _ask(project: str, service_url: str | None) -> dict[str, Any] | None:
     command += ["--service-url", service_url] if service_url else []
     try:
         done = subprocess.run(
-            command, cwd=ROOT, capture_output=True, text=True, timeout=_SECONDS, check=False
+            command, cwd=ROOT, env=_ONCE, capture_output=True, text=True, timeout=_SECONDS, check=False
         )
     except subprocess.TimeoutExpired:
         return None

@@ -190,18 +190,26 @@ def value_of(order: list[int]) -> Doubles:
     return np.where(after_alike, click / 2, click)
 
 
+@pytest.fixture(scope="module")
+def logged() -> list[Slate]:
+    return drawn(random_pool(5, 6), Policy(diversity=0.4, exploration=0.6), 3, 30_000)
+
+
 @pytest.mark.parametrize("wanted", [Policy(), Policy(diversity=0.8), Policy(exploration=0.3)])
-def test_what_another_policy_would_earn_is_estimated_without_bias(wanted: Policy) -> None:
-    pool, places, count = random_pool(5, 6), 3, 30_000
-    logged = drawn(pool, Policy(diversity=0.4, exploration=0.6), places, count)
+def test_what_another_policy_would_earn_is_estimated_without_bias(
+    logged: list[Slate], wanted: Policy
+) -> None:
+    pool, places, count = random_pool(5, 6), 3, len(logged)
     orders = list(permutations(range(6), places))
-    truth = sum(chance_of(pool, wanted, order).prod() * value_of(list(order)).sum() for order in orders)
+    chances = {order: chance_of(pool, wanted, order) for order in orders}
+    values = {order: value_of(list(order)) for order in orders}
+    truth = sum(chances[order].prod() * values[order].sum() for order in orders)
     clicks = np.random.default_rng(1)
     weighted = []
     for slate in logged:
-        order = slate.order.tolist()
-        clicked = clicks.random(places) < value_of(order)
-        weight = np.cumprod(chance_of(pool, wanted, tuple(order)) / slate.propensity)
+        order = tuple(slate.order.tolist())
+        clicked = clicks.random(places) < values[order]
+        weight = np.cumprod(chances[order] / slate.propensity)
         weighted.append(float((weight * clicked).sum()))
     error = np.std(weighted) / np.sqrt(count)
     assert error < 0.05 * truth
