@@ -71,11 +71,14 @@ def _exact(
     vectors: Doubles, factors: Floats, excluded: sparse.csr_array, count: int
 ) -> Iterator[tuple[Ints, Ints]]:
     every = factors.astype(np.float64)
-    for start, end in _blocks(len(vectors), len(every)):
-        scores = vectors[start:end] @ every.T
-        hidden = excluded[start:end].tocoo()
+    known = np.flatnonzero(vectors.any(axis=1))
+    for start, end in _blocks(len(known), len(every)):
+        users = known[start:end]
+        scores = vectors[users] @ every.T
+        hidden = excluded[users].tocoo()
         scores[hidden.coords] = 0.0
-        yield _best(scores, count, start)
+        rows, items = _best(scores, count)
+        yield users[rows], items
 
 
 def _found(
@@ -105,16 +108,18 @@ def _blocks(users: int, items: int) -> Iterator[tuple[int, int]]:
     return ((start, min(start + step, users)) for start in range(0, users, step))
 
 
-def _best(scores: Doubles, count: int, first_user: int) -> tuple[Ints, Ints]:
+def _best(scores: Doubles, count: int) -> tuple[Ints, Ints]:
     """Of each row the largest entries but 0."""
     count = min(count, scores.shape[1])
     least = np.partition(scores, -count, axis=1)[:, -count, None]
-    users, items = np.nonzero((scores >= least) & (scores != 0.0))
-    order = np.lexsort((items, -scores[users, items], users))
-    users, items = users[order], items[order]
-    starts = np.searchsorted(users, np.arange(len(scores)))
-    kept = np.arange(len(users)) - starts[users] < count
-    return users[kept] + first_user, items[kept]
+    rows, items = np.nonzero(scores >= least)
+    values = scores[rows, items]
+    rows, items, values = (part[values != 0.0] for part in (rows, items, values))
+    order = np.lexsort((items, -values, rows))
+    rows, items = rows[order], items[order]
+    starts = np.searchsorted(rows, np.arange(len(scores)))
+    kept = np.arange(len(rows)) - starts[rows] < count
+    return rows[kept], items[kept]
 
 
 def affinity(vectors: Doubles, factors: Floats, users: Ints, items: Ints) -> Floats:

@@ -79,7 +79,11 @@ def features(
         same_category,
         *_user_features(profiles, history, at)[user].T,
     ]
-    return np.column_stack(columns).astype(np.float32)
+    # Column by column in memory, which LightGBM reads as it is.
+    matrix = np.empty((len(FEATURES), len(item)), dtype=np.float32)
+    for row, column in zip(matrix, columns, strict=True):
+        row[:] = column
+    return matrix.T
 
 
 def _similar_to(rows: Ints, names: Sequence[str], candidates: Candidates, tables: Tables) -> Iterator[Floats]:
