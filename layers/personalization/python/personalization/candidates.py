@@ -6,16 +6,17 @@ times `NEIGHBOURS`, and for the factors in users times items, or times a search'
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from personalization.entries import Entries
 from personalization.events import EventType
 from personalization.factors import affinity, fold_in, nearest
-from personalization.model_tables import Floats, Ints, Tables, entries_at, strongest
+from personalization.model_tables import Floats, Ints, Tables
 from personalization.profiles import CODES, Profile
 from personalization.recipe import DEFAULT_OFFERED
 
@@ -78,6 +79,8 @@ class Candidates:
         (c, len(SOURCES)), from 1; NaN where the source does not offer the item.
     users
         *b*.
+    items
+        Items of the catalogue.
     """
 
     user: Ints
@@ -85,10 +88,18 @@ class Candidates:
     score: Floats
     rank: Floats
     users: int
+    items: int
+
+    @property
+    def codes(self) -> Ints:
+        """(c,), what they have in `Entries`; ascending."""
+        return self.user * self.items + self.item
 
     def where(self, kept: npt.NDArray[np.bool_]) -> "Candidates":
         """Return the candidates a mask (c,) keeps, for the same users."""
-        return Candidates(self.user[kept], self.item[kept], self.score[kept], self.rank[kept], self.users)
+        return replace(
+            self, user=self.user[kept], item=self.item[kept], score=self.score[kept], rank=self.rank[kept]
+        )
 
 
 def is_positive(code: int, tenths: int) -> bool:
@@ -129,16 +140,14 @@ def history_of(
                 place += 1
         excluded += _never(user, profile, tables, repeat=repeat)
     shape = (len(profiles), len(tables.items))
-    never = _matrix([(user, row, 1.0) for user, row in set(excluded)], shape)
+    never = _matrix(np.array([(*pair, 1.0) for pair in set(excluded)]), shape)
     if owned is not None and not repeat:
         never = sparse.csr_array(never + owned)
+    acts = np.array(known).reshape(-1, 5)
     return History(
-        weights=_matrix([(user, row, decayed) for user, row, decayed, _, _ in known], shape),
-        whole=_matrix([(user, row, weight) for user, row, _, weight, _ in known], shape),
-        last=_matrix(
-            [(user, row, decayed) for user, row, decayed, _, place in known if place < recipe.last_items],
-            shape,
-        ),
+        weights=_matrix(acts[:, [0, 1, 2]], shape),
+        whole=_matrix(acts[:, [0, 1, 3]], shape),
+        last=_matrix(acts[acts[:, 4] < recipe.last_items][:, [0, 1, 2]], shape),
         excluded=never,
         newest=latest[0],
         previous=latest[1],
@@ -157,58 +166,46 @@ def _never(user: int, profile: Profile, tables: Tables, *, repeat: bool) -> list
     return [(user, row) for row in rows]
 
 
-def _matrix(entries: Sequence[tuple[int, int, float]], shape: tuple[int, int]) -> sparse.csr_array:
-    if not entries:
-        return sparse.csr_array(shape, dtype=np.float32)
-    users, rows, values = zip(*entries, strict=True)
-    data = np.array(values, dtype=np.float32)
-    return sparse.csr_array((data, (np.array(users), np.array(rows))), shape=shape)
+def _matrix(entries: npt.NDArray[np.float64], shape: tuple[int, int]) -> sparse.csr_array:
+    """Build a matrix of rows (user, item, value), each place at most once."""
+    users, items, values = entries.reshape(-1, 3).T
+    order = np.lexsort((items, users))
+    starts = np.searchsorted(users[order], np.arange(shape[0] + 1))
+    data, columns = values[order].astype(np.float32), items[order].astype(np.int32)
+    return sparse.csr_array((data, columns, starts.astype(np.int32)), shape=shape)
 
 
 def generate(history: History, tables: Tables, *, off: Collection[str] = ()) -> Candidates:
     """Collect the candidates of every source, but for those that are off, for a block of users."""
     offered = {name: 0 if name in off else count for name, count in tables.recipe.offered.items()}
+    excluded = Entries.of(history.excluded)
     linked = {
-        name: sparse.csr_array((history.last if name == "transition" else history.weights) @ matrix)
+        name: Entries.of((history.last if name == "transition" else history.weights) @ matrix)
         for name, matrix in tables.similarities.items()
     }
     vectors = fold_in(history.weights, tables.factors, tables.gram)
-    near = nearest(vectors, tables.factors, history.excluded, offered["factors"], tables.factor_index)
+    factors = tables.factors if tables.factor_index else tables.exact_factors
+    near = nearest(vectors, factors, history.excluded, offered["factors"], tables.factor_index)
     found = _union(
         {
             **{
-                name: _offer(_without(matrix, history.excluded), offered[name])
-                for name, matrix in linked.items()
+                name: (*known.without(excluded).strongest(offered[name]), np.nan)
+                for name, known in linked.items()
             },
-            "factors": (*near, affinity(vectors, tables.factors, *near)),
+            "factors": (*near, np.nan),
             "popular": _shared_offer(tables.popular, history.excluded, offered["popular"]),
             "trending": _shared_offer(tables.trending, history.excluded, offered["trending"]),
         },
         history.weights.shape,
     )
-    for name, matrix in linked.items():
-        found.score[:, SOURCES.index(name)] = entries_at(matrix, found.user, found.item)
+    for name, known in linked.items():
+        found.score[:, SOURCES.index(name)] = known.at(found.codes)
     found.score[:, SOURCES.index("factors")] = affinity(vectors, tables.factors, found.user, found.item)
     return found
 
 
-Offer = tuple[Ints, Ints, npt.NDArray[np.float32]]
+Offer = tuple[Ints, Ints, Floats | float]
 """(users, item rows, scores), ordered by user and best first."""
-
-
-def _without(matrix: sparse.csr_array, excluded: sparse.csr_array) -> sparse.csr_array:
-    kept = sparse.csr_array(matrix)
-    hidden = sparse.csr_array(kept.multiply(excluded > 0))
-    kept = sparse.csr_array(kept - hidden)
-    kept.eliminate_zeros()
-    return kept
-
-
-def _offer(matrix: sparse.csr_array, count: int) -> Offer:
-    best = strongest(matrix, count)
-    users = np.repeat(np.arange(best.shape[0]), np.diff(best.indptr))
-    order = np.lexsort((best.indices, -best.data, users))
-    return users[order], best.indices[order].astype(np.int64), best.data[order]
 
 
 def _shared_offer(order: Ints, excluded: sparse.csr_array, count: int) -> Offer:
@@ -239,7 +236,7 @@ def _union(offers: Mapping[str, Offer], shape: tuple[int, int]) -> Candidates:
         score[target, place] = scores
         rank[target, place] = _ranks(users, shape[0])
         start += len(users)
-    return Candidates(unique // shape[1], unique % shape[1], score, rank, shape[0])
+    return Candidates(unique // shape[1], unique % shape[1], score, rank, *shape)
 
 
 def _ranks(users: Ints, count: int) -> Floats:

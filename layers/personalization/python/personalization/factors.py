@@ -43,7 +43,7 @@ def fold_in(weights: sparse.csr_array, factors: Floats, gram: Doubles) -> Double
 
 def nearest(
     vectors: Doubles,
-    factors: Floats,
+    factors: Floats | Doubles,
     excluded: sparse.csr_array,
     count: int,
     index: FactorIndex | None = None,
@@ -68,9 +68,9 @@ def nearest(
 
 
 def _exact(
-    vectors: Doubles, factors: Floats, excluded: sparse.csr_array, count: int
+    vectors: Doubles, factors: Floats | Doubles, excluded: sparse.csr_array, count: int
 ) -> Iterator[tuple[Ints, Ints]]:
-    every = factors.astype(np.float64)
+    every = factors.astype(np.float64, copy=False)
     known = np.flatnonzero(vectors.any(axis=1))
     for start, end in _blocks(len(known), len(every)):
         users = known[start:end]
@@ -85,7 +85,7 @@ def _found(
     user: int,
     index: FactorIndex,
     vectors: Doubles,
-    factors: Floats,
+    factors: Floats | Doubles,
     excluded: sparse.csr_array,
     *,
     count: int,
@@ -124,5 +124,5 @@ def _best(scores: Doubles, count: int) -> tuple[Ints, Ints]:
 
 def affinity(vectors: Doubles, factors: Floats, users: Ints, items: Ints) -> Floats:
     """Return (m,) each user's score of each item, the same whatever else is in the block."""
-    found: Floats = np.einsum("md,md->m", vectors[users], factors[items]).astype(np.float32)
+    found: Floats = np.einsum("md,md->m", vectors.astype(np.float32)[users], factors[items])
     return found

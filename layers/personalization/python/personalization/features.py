@@ -14,6 +14,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from personalization.candidates import SOURCES, Candidates, History
+from personalization.entries import Entries, each_of, stacked
 from personalization.events import EventType
 from personalization.factors import affinity, fold_in
 from personalization.model_tables import POPULARITY_DAYS, Floats, Ints, Tables, entries_at
@@ -22,6 +23,13 @@ from personalization.profiles import CODES, Profile
 _DAY: Final = 86_400.0
 _OF_LAST: Final = ("covisitation", "transition", "content", "autoencoder")
 """Similarities of an item to the user's last one alone; sources look at more of the history."""
+_ASKED: Final = {
+    "covisitation": ("newest", "whole"),
+    "transition": ("newest", "previous"),
+    "content": ("newest",),
+    "autoencoder": ("newest", "whole"),
+}
+"""Similarity -> the parts of the history that it is asked about."""
 _LINKS: Final = ("covisitation", "transition")
 """Similarities of which it is also told how many of the history's items bring the item."""
 _WHOLE: Final = ("covisitation", "autoencoder")
@@ -62,15 +70,17 @@ def features(
     user, item = candidates.user, candidates.item
     category, same_category = _category_affinity(candidates, history, tables)
     first_seen = tables.first_seen[item]
+    linked = _linked(candidates, history, tables)
     columns = [
         *candidates.score.T,
         *candidates.rank.T,
         (~np.isnan(candidates.rank)).sum(axis=1),
-        *_similar_to(history.newest, _OF_LAST, candidates, tables),
-        *_similar_to(history.previous, ("transition",), candidates, tables),
+        *(linked[name, "newest"] for name in _OF_LAST),
+        linked["transition", "previous"],
         _back(candidates, history, tables),
         *_links(candidates, history, tables),
-        *_of_whole(candidates, history, tables),
+        *(linked[name, "whole"] for name in _WHOLE),
+        _taste(candidates, history, tables),
         *tables.popularity[item].T,
         np.where(first_seen > 0, (at[user] - first_seen) / _DAY, np.nan),
         tables.price[item],
@@ -86,14 +96,27 @@ def features(
     return matrix.T
 
 
-def _similar_to(rows: Ints, names: Sequence[str], candidates: Candidates, tables: Tables) -> Iterator[Floats]:
-    """Yield for each similarity (c,) what it says from each user's row (b,), -1 for none, to a candidate."""
-    users = np.flatnonzero(rows >= 0)
-    ones = np.ones(len(users), dtype=np.float32)
-    one = sparse.csr_array((ones, (users, rows[users])), shape=(candidates.users, len(tables.items)))
-    for name in names:
-        linked = sparse.csr_array(one @ tables.similarities[name])
-        yield entries_at(linked, candidates.user, candidates.item)
+def _linked(candidates: Candidates, history: History, tables: Tables) -> dict[tuple[str, str], Floats]:
+    """(similarity, part of the history) -> (c,), what the one says from the other to a candidate."""
+    shape = candidates.users, len(tables.items)
+    parts = {
+        "newest": _one_each(history.newest, shape),
+        "previous": _one_each(history.previous, shape),
+        "whole": history.whole,
+    }
+    found = {}
+    for name, asked in _ASKED.items():
+        product = Entries.of(stacked([parts[part] for part in asked]) @ tables.similarities[name])
+        for part, entries in zip(asked, each_of(product, len(asked)), strict=True):
+            found[name, part] = entries.at(candidates.codes)
+    return found
+
+
+def _one_each(rows: Ints, shape: tuple[int, int]) -> sparse.csr_array:
+    """(b, n), 1 at each user's row (b,); -1 is none."""
+    known = rows >= 0
+    starts = np.concatenate(([0], np.cumsum(known)))
+    return sparse.csr_array((np.ones(starts[-1], dtype=np.float32), rows[known], starts), shape=shape)
 
 
 def _back(candidates: Candidates, history: History, tables: Tables) -> Floats:
@@ -103,13 +126,10 @@ def _back(candidates: Candidates, history: History, tables: Tables) -> Floats:
     return np.where(last >= 0, back, 0.0).astype(np.float32)
 
 
-def _of_whole(candidates: Candidates, history: History, tables: Tables) -> Iterator[Floats]:
-    """Yield for each of `_WHOLE`, and for factors, (c,) what the history says without decay."""
-    for name in _WHOLE:
-        linked = sparse.csr_array(history.whole @ tables.similarities[name])
-        yield entries_at(linked, candidates.user, candidates.item)
+def _taste(candidates: Candidates, history: History, tables: Tables) -> Floats:
+    """(c,), what factors say of the history without decay."""
     vectors = fold_in(history.whole, tables.factors, tables.gram)
-    yield affinity(vectors, tables.factors, candidates.user, candidates.item)
+    return affinity(vectors, tables.factors, candidates.user, candidates.item)
 
 
 def _links(candidates: Candidates, history: History, tables: Tables) -> Iterator[Floats]:
@@ -118,8 +138,7 @@ def _links(candidates: Candidates, history: History, tables: Tables) -> Iterator
     ones = np.ones_like(weights.data)
     known = sparse.csr_array((ones, weights.indices, weights.indptr), shape=weights.shape)
     for name in _LINKS:
-        linked = sparse.csr_array(known @ tables.neighbours[name])
-        yield entries_at(linked, candidates.user, candidates.item)
+        yield Entries.of(known @ tables.neighbours[name]).at(candidates.codes)
 
 
 def _category_affinity(

@@ -81,8 +81,12 @@ class Tables:
     @cached_property
     def gram(self) -> npt.NDArray[np.float64]:
         """(d, d), the factors' Gram matrix, which every user's fold-in needs. O(n x d^2), once."""
-        every = self.factors.astype(np.float64)
-        return np.asarray(every.T @ every)
+        return np.asarray(self.exact_factors.T @ self.exact_factors)
+
+    @cached_property
+    def exact_factors(self) -> npt.NDArray[np.float64]:
+        """(n, d), the factors in doubles: what they score is the same whatever the size of a block."""
+        return self.factors.astype(np.float64)
 
     @cached_property
     def neighbours(self) -> Mapping[str, sparse.csr_array]:
@@ -182,7 +186,8 @@ def _load_matrix(folder: Path, name: str, size: int) -> sparse.csr_array:
 
 def _mapped(path: Path) -> npt.NDArray[Any]:
     """Read an array as it is looked at; as a plain one, for each look at a `memmap` costs 50 microseconds."""
-    return np.load(path, mmap_mode="r").view(np.ndarray)
+    mapped: npt.NDArray[Any] = np.load(path, mmap_mode="r").view(np.ndarray)
+    return mapped
 
 
 def strongest(matrix: sparse.csr_array, count: int) -> sparse.csr_array:
@@ -191,7 +196,7 @@ def strongest(matrix: sparse.csr_array, count: int) -> sparse.csr_array:
     Cost O(entries) to select, and O(kept log kept) to order.
     """
     rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-    likely = np.flatnonzero(matrix.data >= _least_kept(matrix, count)[rows])
+    likely = np.flatnonzero(matrix.data >= least_kept(matrix.data, matrix.indptr, count)[rows])
     rows, columns, data = rows[likely], matrix.indices[likely], matrix.data[likely]
     order = np.lexsort((columns, -data, rows))
     starts = np.searchsorted(rows, np.arange(matrix.shape[0]))
@@ -199,12 +204,14 @@ def strongest(matrix: sparse.csr_array, count: int) -> sparse.csr_array:
     return sparse.csr_array((data[kept], (rows[kept], columns[kept])), shape=matrix.shape)
 
 
-def _least_kept(matrix: sparse.csr_array, count: int) -> Floats:
-    """(rows,), the `count`th largest entry of each row, -inf for rows with fewer."""
-    least = np.full(matrix.shape[0], -np.inf, dtype=np.float32)
-    for row in np.flatnonzero(np.diff(matrix.indptr) > count):
-        entries = matrix.data[matrix.indptr[row] : matrix.indptr[row + 1]]
-        least[row] = np.partition(entries, -count)[-count]
+def least_kept(values: Floats, starts: npt.NDArray[np.integer], count: int) -> Floats:
+    """(rows,), the `count`th largest value of each row, -inf for rows with fewer; inf if none is to be kept.
+
+    `starts` (rows + 1,) says where each row begins in `values`.
+    """
+    least = np.full(len(starts) - 1, -np.inf if count else np.inf, dtype=np.float32)
+    for row in np.flatnonzero(np.diff(starts) > count).tolist() if count else ():
+        least[row] = np.partition(values[starts[row] : starts[row + 1]], -count)[-count]
     return least
 
 

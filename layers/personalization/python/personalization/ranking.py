@@ -192,8 +192,8 @@ class Model:
     ) -> tuple[ListItem, ...]:
         rows = zip(
             candidates.item[slate.order].tolist(),
-            scores[slate.order].tolist(),
-            np.nanargmin(candidates.rank[slate.order], axis=1).tolist() if len(slate.order) else (),
+            np.round(scores[slate.order], 4).tolist(),
+            np.argmin(np.nan_to_num(candidates.rank[slate.order], nan=np.inf), axis=1).tolist(),
             slate.propensity.tolist(),
             strict=True,
         )
@@ -205,7 +205,7 @@ class Model:
     def _item(self, item: Item, score: float, reason: str, propensity: float) -> ListItem:
         return ListItem(
             item_id=item.item_id,
-            score=round(score, 4),
+            score=score,
             reason=reason,
             title=item.title,
             category=item.category,
