@@ -128,7 +128,7 @@ def test_a_mean_added_up_in_blocks_is_the_mean_of_all(blocks: list[list[float]])
 def candidates(*rows: tuple[int, int], users: int) -> Candidates:
     user, item = (np.array(column, dtype=np.int64) for column in zip(*rows, strict=True))
     nothing = np.full((len(rows), len(SOURCES)), np.nan, dtype=np.float32)
-    return Candidates(user, item, nothing, nothing, users)
+    return Candidates(user, item, nothing, nothing, users, int(item.max(initial=0)) + 1)
 
 
 def test_lists_are_ordered_by_score_and_ties_by_the_catalogue() -> None:

@@ -146,19 +146,10 @@ def _category_affinity(
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Share of the user's weighted history in the item's category, and whether the last item is of it."""
     category = tables.category
-    known = category >= 0
-    count = int(category.max(initial=-1)) + 1
-    if count == 0:
-        nothing = np.full(len(candidates.item), np.nan)
-        return nothing, nothing
-    rows = np.flatnonzero(known)
-    membership = sparse.csr_array(
-        (np.ones(len(rows), dtype=np.float32), (rows, category[rows])), shape=(len(category), count)
-    )
-    by_category = sparse.csr_array(history.weights @ membership)
+    by_category = Entries.of(history.weights @ tables.membership)
     total = np.asarray(history.weights.sum(axis=1)).ravel()
     code = category[candidates.item]
-    mass = entries_at(by_category, candidates.user, np.maximum(code, 0))
+    mass = by_category.at(candidates.user * by_category.items + np.maximum(code, 0))
     with np.errstate(invalid="ignore", divide="ignore"):
         share = np.where(code >= 0, mass / total[candidates.user], np.nan)
     last = np.where(history.newest >= 0, category[np.maximum(history.newest, 0)], -1)[candidates.user]

@@ -104,6 +104,15 @@ class Tables:
         return np.array([codes.get(name, -1) for name in names], dtype=np.int64)
 
     @cached_property
+    def membership(self) -> sparse.csr_array:
+        """(n, categories), 1 at each item's category; at least one column."""
+        rows = np.flatnonzero(self.category >= 0)
+        shape = len(self.category), max(int(self.category.max(initial=-1)) + 1, 1)
+        return sparse.csr_array(
+            (np.ones(len(rows), dtype=np.float32), (rows, self.category[rows])), shape=shape
+        )
+
+    @cached_property
     def price(self) -> Floats:
         """(n,), NaN where unknown."""
         prices = [np.nan if item.price is None else item.price for item in self.items]
