@@ -37,6 +37,12 @@ from personalization.profiles import Outcome, Profile, apply
 from training.sources import lines_of
 
 SHARDS: Final = 64
+MAX_SHARDS: Final = 512
+"""Files open at once; beyond 16 GB of packed log, memory grows."""
+SHARD_BYTES: Final = 32 * 2**20
+"""Of a shard's log, unpacked: about 20,000 users of a few events each."""
+_PACKED: Final = 8
+"""Times smaller than JSON lines are when they are gzipped."""
 _LINES_A_WRITE: Final = 50_000
 
 
@@ -99,6 +105,12 @@ def replay(
         for part in _mapped(partial(fold_shard, secret=secret), parts, processes):
             report.add(part)
     return report
+
+
+def shards_for(files: Sequence[Path]) -> int:
+    """Choose how many shards keep memory flat, by the size of the log."""
+    size = sum(path.stat().st_size * (_PACKED if path.suffix == ".gz" else 1) for path in files)
+    return min(max(SHARDS, size // SHARD_BYTES), MAX_SHARDS)
 
 
 def read_profiles(folder: Path) -> Iterator[ReplayedProfile]:
@@ -182,7 +194,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--secret", default="", help="key of the pseudonyms; none for a log that stays here")
     parser.add_argument("--processes", type=int, default=process_cpu_count() or 1)
-    parser.add_argument("--shards", type=int, default=SHARDS, help="more of them for less memory")
     arguments = parser.parse_args(argv)
     lines = chain.from_iterable(lines_of(path) for path in arguments.events)
     console = Console(stderr=True)
@@ -191,7 +202,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments.output,
         secret=arguments.secret.encode(),
         processes=arguments.processes,
-        shards=arguments.shards,
+        shards=shards_for(arguments.events),
     )
     console.print(report)
     return 0

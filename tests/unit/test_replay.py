@@ -10,7 +10,7 @@ from personalization.events import accept, decode_client_event
 from personalization.identity import user_key
 from personalization.profile_encoding import encode
 from personalization.profiles import Profile, apply
-from training.replay import main, read_profiles, replay
+from training.replay import main, read_profiles, replay, shards_for
 
 SECRET = b"secret"
 
@@ -71,6 +71,14 @@ def test_a_line_without_an_end_does_not_swallow_the_next_one(tmp_path: Path) -> 
 def test_an_empty_log_gives_no_profiles(tmp_path: Path) -> None:
     assert replay([], tmp_path, secret=SECRET).read == 0
     assert list(read_profiles(tmp_path)) == []
+
+
+def test_a_larger_log_is_dealt_to_more_shards(tmp_path: Path) -> None:
+    files = [tmp_path / "small.jsonl", tmp_path / "large.jsonl.gz"]
+    for path, megabytes in zip(files, (1, 512), strict=True):
+        with path.open("wb") as file:
+            file.truncate(megabytes * 2**20)
+    assert [shards_for(files[:1]), shards_for(files[1:]), shards_for(files * 9)] == [64, 128, 512]
 
 
 def test_the_command_prints_what_became_of_the_lines(tmp_path: Path, capsys) -> None:
