@@ -20,7 +20,7 @@ TARGET_BYTES = 512
 
 
 def rows(users: int) -> Iterator[Row]:
-    """Replay the log of so many users, and of a fifth of them for the memory; the floor is reading it alone."""
+    """Replay the log of so many users, and of a fifth of them for the memory; the floor is reading it."""
     with TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         runs = [_run(folder, size) for size in (users // 5, users)]

@@ -62,8 +62,8 @@ def page_of(rows: Sequence[Row], today: date) -> str:
         [
             "# Benchmarks",
             "",
-            f"`make bench` on {today.isoformat()}: {machine()}. Machines are noisy and differ; the ratios to what "
-            "was measured in the same run are what to compare.",
+            f"`make bench` on {today.isoformat()}: {machine()}. Machines are noisy and differ: "
+            "what to compare are the ratios to what was measured in the same run.",
             "",
             cells[0],
             "|" + " --- |" * len(HEADS),

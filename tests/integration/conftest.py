@@ -83,7 +83,14 @@ def platform(monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
 
 @contextmanager
 def deployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
-    with mock_aws(), app_config(as_json(read_definitions())) as experiments:
+    with mock_aws(), laid_out(monkeypatch) as found:
+        yield found
+
+
+@contextmanager
+def laid_out(monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
+    """Make the platform's resources in the AWS that boto3 reaches, and point the functions at them."""
+    with app_config(as_json(read_definitions())) as experiments:
         create_table(boto3.client("dynamodb"))
         boto3.client("kinesis").create_stream(StreamName="events", ShardCount=1)
         for bucket in ("lake", "models"):

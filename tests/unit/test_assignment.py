@@ -10,8 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.assignment import cases as cases_of_cost
-from benchmarks.assignment import microseconds
 from personalization.assignment import bucket, bucket_ranges, choose, equal_weights, in_namespace
 from personalization.experiments import Experiment, Namespace, Unit, Variant, Visitor, assign
 
@@ -162,8 +160,3 @@ def test_a_session_keeps_its_variant_and_the_next_one_draws_again() -> None:
     assert {variant.name for variant in drawn if variant} == {"v0", "v1"}
     assert drawn == [assign(by_session, Visitor("bob", f"session-{n}")) for n in range(200)]
     assert assign(by_session, Visitor("ann")) is None
-
-
-def test_an_assignment_takes_less_than_20_microseconds() -> None:
-    for name in ("one experiment", "one with namespace, holdout, targeting"):
-        assert min(microseconds(cases_of_cost()[name])) < 20

@@ -31,13 +31,18 @@ def fold_in(weights: sparse.csr_array, factors: Floats, gram: Doubles) -> Double
     Solves (Y'Y + Y' diag(c) Y + `REGULARIZATION` I) x = Y' (1 + c), Y being the items' vectors, `gram` (d, d)
     their Y'Y and c = `CONFIDENCE` x weight. Cost a user: known items x d^2 + d^3.
     """
+    known = np.flatnonzero(np.diff(weights.indptr))
     ridge = gram + REGULARIZATION * np.eye(factors.shape[1])
+    systems = np.empty((len(known), *ridge.shape))
+    wanted = np.empty((len(known), factors.shape[1], 1))
+    for place, user in enumerate(known.tolist()):
+        own = slice(weights.indptr[user], weights.indptr[user + 1])
+        items = factors[weights.indices[own]].astype(np.float64)
+        confidence = CONFIDENCE * weights.data[own].astype(np.float64)
+        systems[place] = ridge + (items.T * confidence) @ items
+        wanted[place, :, 0] = items.T @ (1.0 + confidence)
     vectors = np.zeros((weights.shape[0], factors.shape[1]))
-    for user in np.flatnonzero(np.diff(weights.indptr)):
-        known = slice(weights.indptr[user], weights.indptr[user + 1])
-        items = factors[weights.indices[known]].astype(np.float64)
-        confidence = CONFIDENCE * weights.data[known].astype(np.float64)
-        vectors[user] = np.linalg.solve(ridge + (items.T * confidence) @ items, items.T @ (1.0 + confidence))
+    vectors[known] = np.linalg.solve(systems, wanted)[:, :, 0]
     return vectors
 
 

@@ -22,7 +22,6 @@ from personalization.candidates import (
     newest_first,
 )
 from personalization.errors import ModelError
-from personalization.events import Item
 from personalization.features import FEATURES, features
 from personalization.lists import CERTAIN, ListItem
 from personalization.model_tables import Floats, Tables, load_tables
@@ -47,6 +46,7 @@ REASONS: Final = {
     "trending": "trending",
 }
 """Reason code by the source that ranks an item highest."""
+_REASON_OF: Final = tuple(REASONS[source] for source in SOURCES)
 
 
 class Scorer(Protocol):
@@ -197,20 +197,18 @@ class Model:
             slate.propensity.tolist(),
             strict=True,
         )
+        items = self.tables.items
         return tuple(
-            self._item(self.tables.items[row], score, REASONS[SOURCES[source]], propensity)
+            ListItem(
+                item_id=items[row].item_id,
+                score=score,
+                reason=_REASON_OF[source],
+                title=items[row].title,
+                category=items[row].category,
+                price=items[row].price,
+                propensity=CERTAIN if propensity == CERTAIN else float(f"{propensity:.6g}"),
+            )
             for row, score, source, propensity in rows
-        )
-
-    def _item(self, item: Item, score: float, reason: str, propensity: float) -> ListItem:
-        return ListItem(
-            item_id=item.item_id,
-            score=score,
-            reason=reason,
-            title=item.title,
-            category=item.category,
-            price=item.price,
-            propensity=CERTAIN if propensity == CERTAIN else float(f"{propensity:.6g}"),
         )
 
 
