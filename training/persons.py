@@ -1,4 +1,4 @@
-"""Who turned out to be whom: what `personalization.visitors` did, found again from the lake.
+"""Who turned out to be whom: what `personalization.visitors` did, found again from the lake's events.
 
 Of a visitor whom several users name, the first to be processed has them, and the lake does not know which
 that was where they came by different shards. So the table's word counts; without one, the first that arrived.
@@ -83,11 +83,17 @@ def redirects(links: Iterable[Link], words: Mapping[str, Word]) -> dict[str, str
         if word.merged_into and holder_of(word.merged_into, merged_into) != key:
             merged_into[key] = word.merged_into
     for link in links:
-        user = holder_of(link.user, merged_into)
-        erased_at = max(words.get(key, Word()).erased_at for key in (link.user, user, link.visitor))
-        if link.visitor not in merged_into and link.visitor != user and link.received_at >= erased_at:
-            merged_into[link.visitor] = user
+        keys = link.user, holder_of(link.user, merged_into), link.visitor
+        if link.received_at >= max(words.get(key, Word()).erased_at for key in keys):
+            follow(link, merged_into)
     return merged_into
+
+
+def follow(link: Link, merged_into: dict[str, str]) -> None:
+    """Note whom a link's visitor turned out to be, unless they are somebody's already."""
+    user = holder_of(link.user, merged_into)
+    if link.visitor not in merged_into and link.visitor != user:
+        merged_into[link.visitor] = user
 
 
 def holder_of(key: str, merged_into: Mapping[str, str]) -> str:
@@ -95,6 +101,18 @@ def holder_of(key: str, merged_into: Mapping[str, str]) -> str:
     while key in merged_into:
         key = merged_into[key]
     return key
+
+
+def visitors_of(merged_into: Mapping[str, str]) -> dict[str, list[str]]:
+    """Return user -> the visitors they were, by any way, in order.
+
+    >>> visitors_of({"v": "ann", "ann": "cleo"})
+    {'cleo': ['ann', 'v']}
+    """
+    visitors: dict[str, list[str]] = {}
+    for visitor in sorted(merged_into):
+        visitors.setdefault(holder_of(visitor, merged_into), []).append(visitor)
+    return visitors
 
 
 def persons_of(keys: Iterable[str], merged_into: Mapping[str, str]) -> Sequence[Person]:
