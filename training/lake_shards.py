@@ -42,11 +42,11 @@ Row = tuple[Place, Event]
 
 
 class Stored(Struct, frozen=True, array_like=True):
-    """A record on its way to its part of the users."""
+    """A record on its way to its part of the users; without an event it is the mention of a visitor."""
 
     place: Place
     user: str
-    event: bytes
+    event: bytes = b""
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -76,6 +76,7 @@ def spread(objects: Iterable[tuple[str, bytes]], folder: Path) -> list[Link]:
                         _append(parts[_shard(event.user_key)], row)
                         if (link := Link.of(event)) is not None:
                             links.append((place, link))
+                            _append(parts[_shard(link.visitor)], Stored(place, link.visitor))
     return [link for _, link in sorted(links)]
 
 
@@ -97,9 +98,11 @@ def gather(folder: Path, merged_into: Mapping[str, str]) -> None:
 def read_shard(folder: Path, shard: int, merged_into: Mapping[str, str]) -> dict[str, list[Row]]:
     """Read what `spread` and `gather` wrote, by user; visitors are found with whom they turned out to be."""
     users: dict[str, list[Row]] = {}
-    own = (row for row in _stored(folder / str(shard)) if row.user not in merged_into)
+    own = (row for row in _stored(folder / str(shard)) if row.event and row.user not in merged_into)
     for row in chain(own, _stored(folder / f"{shard}-merged") if merged_into else ()):
-        users.setdefault(row.user, []).append((row.place, decode_event(row.event)))
+        rows = users.setdefault(row.user, [])
+        if row.event:
+            rows.append((row.place, decode_event(row.event)))
     return users
 
 

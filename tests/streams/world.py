@@ -17,10 +17,12 @@ import boto3
 from moto import mock_aws
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.kinesis.models import kinesis_backends
+from rich.console import Console
 
 from contracts.conftest import TABLE, create_table
 from factories import NOW
 from personalization import projection
+from personalization.adapters.dynamodb import DynamoProfileStore
 from personalization.archiving import read_lines
 from personalization.errors import InvalidInput
 from personalization.events import Event, decode_event, encode_event
@@ -31,6 +33,7 @@ from streams.faults import Faults
 from streams.mapping import EventSourceMapping, Options
 from streams.stream import Stream
 from training.persons import Link, Word, holder_of, redirects
+from training.rebuild import lake_objects, rebuild
 
 PROFILES = Options(batch_size=20, lanes=2)
 LAKE = Options(batch_size=50)
@@ -173,6 +176,18 @@ class World:
             if "merged_into" in row
         }
 
+    def rebuilt(self) -> Counter[str]:
+        """How the profiles stored compare with what the lake folds to."""
+        return rebuild(
+            lake_objects(boto3.client("s3"), "lake"),
+            DynamoProfileStore(boto3.client("dynamodb"), TABLE),
+            token_secret=b"secret",
+            now=self.now,
+            new_id=str,
+            apply_changes=False,
+            console=Console(quiet=True),
+        )
+
     def lake_lines(self) -> list[bytes]:
         """The distinct records of the lake: events as they were sent, poison as its bytes."""
         objects = sorted(self._objects("events/"))
@@ -197,6 +212,7 @@ class World:
         merged_into = self.merged_into()
         self.sent.check_merges(merged_into)
         assert self.stored_profiles() == self.sent.profiles(merged_into)
+        assert set(self.rebuilt()) <= {"equal"}
         assert len(self.lake_lines()) == self.sent.records
         assert self.lake_events() == sorted(map(encode_event, self.sent.events))
         assert self.quarantined() == self.sent.poison
