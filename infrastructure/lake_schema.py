@@ -50,6 +50,7 @@ _EVENT: Final = _struct(
     user_key="string",
     item=_ITEM,
     bot="boolean",
+    visitor_key="string",
 )
 EVENTS: Final[Columns] = {
     "sequence_number": "string",

@@ -6,7 +6,7 @@ the late window are left out, as in profiles, and so is the same act in the same
 """
 
 from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -17,8 +17,9 @@ from scipy import sparse
 
 from personalization.candidates import WEIGHT_OF_CODE, is_positive
 from personalization.events import Event, EventType, Item
-from personalization.profiles import CODES, LATE_WINDOW, OWNING, at_seconds, item_hash
+from personalization.profiles import CODES, OWNING, at_seconds, item_hash, reason_to_ignore
 from training.impressions import Impressions, Slates, first_of_equal
+from training.persons import Link, follow, holder_of
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
@@ -49,6 +50,16 @@ class Acts:
     def where(self, mask: npt.NDArray[np.bool_]) -> "Acts":
         """Return the acts a mask (m,) selects."""
         return Acts(self.user[mask], self.item[mask], self.at[mask], self.weight[mask])
+
+    def of_persons(self, person: Ints) -> "Acts":
+        """Return the acts with a user's new number at the place of the old one, several users being one.
+
+        Acts of one second stay in the order of the old numbers; what two of them did alike is done once.
+        """
+        user = person[self.user]
+        kept = first_of_equal(self.weight, self.item, self.at, user)
+        order = kept[np.lexsort((self.at[kept], user[kept]))]
+        return Acts(user[order], self.item[order], self.at[order], self.weight[order])
 
     def without_last(self, count: int) -> "Acts":
         """Return the acts without each user's last `count`."""
@@ -86,6 +97,8 @@ class ActLog:
         What was bought or rated, low ratings too; with weight 0.
     shown
         What was shown of the catalogue, and whether it was acted on.
+    merged_into
+        Visitor -> whom they turned out to be, as `persons.redirects` tells.
     events
         Events of users read.
     last_at
@@ -99,6 +112,7 @@ class ActLog:
     events: int
     last_at: datetime | None
     shown: Impressions = field(default_factory=Impressions.none)
+    merged_into: Mapping[str, str] = field(default_factory=dict)
 
     def without_last(self, count: int) -> "ActLog":
         """Return the log without each user's last `count` acts, and what was shown since the first of them.
@@ -164,6 +178,8 @@ class ActCollector:
         self._slates = slates or Slates()
         self._events = 0 if before is None else before.events
         self._last_at = None if before is None else before.last_at
+        self.merged_into = {} if before is None else dict(before.merged_into)
+        """Visitor -> whom they turned out to be."""
         self.last_act_at = max(self._acts.at, default=0)
         """Arrival of the newest act, in seconds since 1970; 0 without one."""
 
@@ -176,7 +192,9 @@ class ActCollector:
         self._events += 1
         self._last_at = max(self._last_at or event.received_at, event.received_at)
         user = self._users.setdefault(event.user_key, len(self._users))
-        if event.bot or event.received_at - event.occurred_at > LATE_WINDOW:
+        if (link := Link.of(event)) is not None:
+            follow(link, self.merged_into)
+        if reason_to_ignore(event) is not None:
             return
         at = at_seconds(event.received_at)
         if event.item_ids:
@@ -190,20 +208,29 @@ class ActCollector:
         if event.event_type in OWNING:
             self._owned.append(user, item, at, 0.0)
 
-    def log(self) -> ActLog:
-        """Put what was read so far in order."""
+    def log(self, *, as_sent: bool = False) -> ActLog:
+        """Put what was read so far in order.
+
+        What visitors did, ever, is done by whom they turned out to be, unless it is asked for `as_sent`.
+        """
         user_order, users = _ordered(self._users, key=str)
         item_order, items = _ordered(self._items, key=lambda item_id: (item_hash(item_id), item_id))
         acts = self._acts.ordered(user_order, item_order)
+        owned = self._owned.ordered(user_order, item_order)
         places = {item_id: int(item_order[number]) for item_id, number in self._items.items()}
+        shown = self._slates.ordered(user_order, places)
+        if self.merged_into and not as_sent:
+            users, person = _persons(users, self.merged_into)
+            acts, owned, shown = acts.of_persons(person), owned.of_persons(person), shown.of_persons(person)
         return ActLog(
             users=users,
             items=tuple(self._catalogue.get(item_id) or Item(item_id=item_id) for item_id in items),
             acts=acts,
-            owned=self._owned.ordered(user_order, item_order),
+            owned=owned,
             events=self._events,
             last_at=self._last_at,
-            shown=self._slates.ordered(user_order, places).answered_by(acts.user, acts.item, acts.at),
+            shown=shown.answered_by(acts.user, acts.item, acts.at),
+            merged_into=dict(sorted(self.merged_into.items())),
         )
 
     def slates(self) -> Slates:
@@ -222,6 +249,14 @@ def collect(events: Iterable[Event], items: Sequence[Item] = ()) -> ActLog:
 def _is_act(event: Event) -> bool:
     tenths = round((event.value or 0) * 10) if event.event_type is EventType.RATING else 0
     return is_positive(CODES[event.event_type], tenths)
+
+
+def _persons(users: Sequence[str], merged_into: Mapping[str, str]) -> tuple[tuple[str, ...], Ints]:
+    """Return who is left, in order, and for each of all users the place of whom they turned out to be."""
+    holders = [holder_of(user, merged_into) for user in users]
+    left = tuple(sorted(set(holders)))
+    places = {user: place for place, user in enumerate(left)}
+    return left, np.fromiter((places[user] for user in holders), np.int64, len(holders))
 
 
 def _ordered(numbers: dict[str, int], key: Callable[[str], Any]) -> tuple[Ints, tuple[str, ...]]:

@@ -23,11 +23,12 @@ class _Facts(msgspec.Struct):
     items: tuple[Item, ...]
     events: int
     last_at: datetime | None
+    merged_into: dict[str, str]
 
 
 def save_log(log: ActLog, folder: Path) -> None:
     """Write a log into a folder: 28 bytes an act, 18 an item shown, the ids of users and the items."""
-    facts = _Facts(log.users, log.items, log.events, log.last_at)
+    facts = _Facts(log.users, log.items, log.events, log.last_at, dict(log.merged_into))
     (folder / "facts.json").write_bytes(msgspec.json.encode(facts))
     for name in _COLUMNS:
         np.save(folder / f"acts.{name}.npy", getattr(log.acts, name))
@@ -43,7 +44,9 @@ def load_log(folder: Path) -> ActLog:
         Acts(*(np.load(folder / f"{part}.{name}.npy") for name in _COLUMNS)) for part in ("acts", "owned")
     )
     shown = Impressions(*(np.load(folder / f"shown.{name}.npy") for name in _SHOWN))
-    return ActLog(facts.users, facts.items, acts, owned, facts.events, facts.last_at, shown)
+    return ActLog(
+        facts.users, facts.items, acts, owned, facts.events, facts.last_at, shown, facts.merged_into
+    )
 
 
 def save_slates(slates: Slates, folder: Path) -> None:

@@ -5,8 +5,9 @@
 
 An imported event was received when it happened. Each user's mark remembers how far an import came, as
 (import number, line): running the same import again, or after a crash, changes nothing. A number belongs to
-its files for good: another import under it is refused. Cost: one pass over
-the events, one read and one conditional write a user and chunk, one object a chunk. Memory: one chunk.
+its files for good: another import under it is refused. Cost: one pass over the events, one read and one
+conditional write a user and chunk, one object a chunk; a visitor who turned out to be a user costs a few more
+(`Importer._identify`, `visitors.Person.save`). Memory: one chunk.
 """
 
 import argparse
@@ -45,8 +46,9 @@ from personalization.events import (
 from personalization.identity import user_key
 from personalization.keys import imported_object
 from personalization.ledger import Mark
-from personalization.ports import Archive, Catalog, ItemChange, ProfileStore, UserState
-from personalization.profiles import Outcome, apply
+from personalization.ports import Archive, Catalog, ItemChange, ProfileStore
+from personalization.profiles import Outcome
+from personalization.visitors import Person, identify, person_of
 from training.sources import lines_of
 
 if TYPE_CHECKING:
@@ -122,7 +124,11 @@ class Importer:
                 sent = decode_client_event(line)
                 received_at = min(sent.occurred_at, self.arrived_at)
                 event = accept(
-                    sent, user_key=key_of(sent.user_id), received_at=received_at, is_bot=self.is_bot
+                    sent,
+                    user_key=key_of(sent.user_id),
+                    visitor_key=key_of(sent.visitor_id) if sent.visitor_id else "",
+                    received_at=received_at,
+                    is_bot=self.is_bot,
                 )
             except InvalidInput as error:
                 report.outcomes["rejected"] += 1
@@ -148,32 +154,55 @@ class Importer:
         self.lake.put(imported_object(self.arrived_at, digest=digest), body)
 
     def _fold(self, chunk: Sequence[Numbered], report: ImportReport) -> None:
+        self._identify(chunk)
         by_user: dict[str, list[Numbered]] = {}
         for number, event in chunk:
             by_user.setdefault(event.user_key, []).append((number, event))
         states = self.profiles.load(by_user)
+        by_holder: dict[str, list[str]] = {}
+        # Who was merged into nobody comes first: visitors are folded into what that left.
+        for user in sorted(by_user, key=lambda user: states[user].merged_into):
+            holder = person_of(self.profiles, user, states[user]).holder_key
+            by_holder.setdefault(holder, []).append(user)
 
-        def write(user: str) -> Counter[str]:
-            outcomes = self._fold_user(states[user], by_user[user])
-            if outcomes["passed_over"] < len(by_user[user]):
-                self.profiles.save(user, states[user], version=self.new_id(), now=self.arrived_at)
+        def write(users: Sequence[str]) -> Counter[str]:
+            """Fold a user's own events, then those of their visitors, one after the other."""
+            outcomes: Counter[str] = Counter()
+            for user in users:
+                person = person_of(self.profiles, user, states[user])
+                folded = self._fold_user(person, by_user[user])
+                if folded["passed_over"] < len(by_user[user]):
+                    person.save(self.profiles, version=self.new_id(), now=self.arrived_at)
+                outcomes += folded
             return outcomes
 
         with ThreadPoolExecutor(_WRITERS) as pool:
-            for outcomes in pool.map(write, by_user):
+            for outcomes in pool.map(write, by_holder.values()):
                 report.outcomes.update(outcomes)
 
-    def _fold_user(self, state: UserState, events: Sequence[Numbered]) -> Counter[str]:
+    def _identify(self, chunk: Sequence[Numbered]) -> None:
+        """Merge visitors in the order of the lines: whose one is must not hang on which thread is first.
+
+        Cost: two reads and a transaction for each, one after the other.
+        """
+        for number, event in chunk:
+            if event.visitor_key:
+                state = self.profiles.load([event.user_key])[event.user_key]
+                if Mark.of(self.number, str(number)) > state.import_mark:
+                    person = person_of(self.profiles, event.user_key, state)
+                    identify(self.profiles, person, event, version=self.new_id(), now=self.arrived_at)
+
+    def _fold_user(self, person: Person, events: Sequence[Numbered]) -> Counter[str]:
         outcomes: Counter[str] = Counter()
         for number, event in events:
             mark = Mark.of(self.number, str(number))
-            if mark <= state.import_mark:
+            if mark <= person.own.import_mark:
                 outcomes["passed_over"] += 1
                 continue
-            state.import_mark = mark
-            outcome = apply(state.profile, event) if state.seen.add(event.event_id) else Outcome.DUPLICATE
-            filtered = outcome in (Outcome.BOT, Outcome.LATE)
-            outcomes["filtered" if filtered else outcome.value] += 1
+            person.own.import_mark = mark
+            outcome = person.take(event)
+            counted = outcome in (Outcome.APPLIED, Outcome.DUPLICATE)
+            outcomes[outcome.value if counted else "filtered"] += 1
         return outcomes
 
 

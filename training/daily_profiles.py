@@ -8,6 +8,7 @@ end where a replay of the whole log puts them: the reducer does not depend on or
 
 import gzip
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import reduce
 from pathlib import Path
 from typing import Final
 from zlib import crc32
@@ -16,7 +17,8 @@ import msgspec
 
 from personalization.events import Event
 from personalization.ledger import SeenIds
-from personalization.profile_encoding import encode
+from personalization.profile_encoding import decode, encode
+from personalization.profile_merging import merge
 from personalization.profiles import Profile, at_seconds
 from training.snapshots import StoredProfiles, fold
 from training.split import NEVER
@@ -62,13 +64,20 @@ class DailyProfiles:
         for user, (seen, versions) in self._rows.items():
             self._rows[user] = seen, _kept(versions, horizon)
 
-    def at(self, users: Sequence[str], cut: int) -> StoredProfiles:
+    def at(
+        self, users: Sequence[str], cut: int, visitors: Mapping[str, Sequence[str]] | None = None
+    ) -> StoredProfiles:
         """Return the profiles of what had arrived before a midnight not before the horizon, or of everything.
 
-        `cut` is in seconds since 1970, or `NEVER`.
+        `cut` is in seconds since 1970, or `NEVER`. What a user's `visitors` did is theirs.
         """
         day = NEVER if cut == NEVER else cut // DAY
-        return StoredProfiles([_at(self._rows[user][1], day) for user in users])
+        theirs = visitors or {}
+        return StoredProfiles([self._person_at((user, *theirs.get(user, ())), day) for user in users])
+
+    def _person_at(self, keys: Sequence[str], day: int) -> bytes:
+        first, *others = (_at(self._rows[key][1], day) for key in keys if key in self._rows)
+        return encode(reduce(merge, map(decode, others), decode(first))) if others else first
 
     def save(self, folder: Path) -> None:
         """Write `SHARDS` files, users by a hash of their key; equal profiles are equal bytes."""

@@ -127,7 +127,7 @@ def make_dataset(
     log = collect(source(), items)
     log = log.without_last(hold_last_events)
     how, labels = split(log.acts, len(log.users), how)
-    return Dataset(log, labels, replay(source(), log.users, labels), how)
+    return Dataset(log, labels, replay(source(), log.users, labels, log.merged_into), how)
 
 
 SPLIT_FILE: Final = "split.json"

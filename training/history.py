@@ -13,10 +13,11 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from training.acts import ActCollector
+from training.acts import ActCollector, ActLog
 from training.acts_files import load_log, load_slates, save_log, save_slates
 from training.daily_profiles import DAY, DailyProfiles
-from training.snapshots import CHUNK_EVENTS
+from training.persons import visitors_of
+from training.snapshots import CHUNK_EVENTS, StoredProfiles
 from training.sources import KnownRecords, day_events
 from training.split import WINDOW_DAYS
 from training.statistics import Day, Statistics
@@ -29,6 +30,9 @@ _EPOCH: Final = date(1970, 1, 1)
 @dataclass
 class History:
     """Acts, profiles at each midnight, daily statistics, and the records read.
+
+    All is kept as it was sent. `log` and `profiles_at` give what a visitor ever did to the user whom they
+    turned out to be.
 
     Cost of reading: linear in the day's events. Memory: that of acts, profiles and the records' hashes.
     """
@@ -60,6 +64,14 @@ class History:
                 if id(event) not in again:
                     self.statistics.exposure(event)
 
+    def log(self) -> ActLog:
+        """What persons did."""
+        return self.acts.log()
+
+    def profiles_at(self, users: Sequence[str], cut: int) -> StoredProfiles:
+        """Return persons' profiles as `DailyProfiles.at` does."""
+        return self.profiles.at(users, cut, visitors_of(self.acts.merged_into))
+
     def prune(self) -> None:
         """Forget what lies before the horizon."""
         self.profiles.prune(self.horizon)
@@ -69,7 +81,7 @@ class History:
         """Write the history into a folder; equal histories are equal bytes."""
         folder.mkdir(parents=True, exist_ok=True)
         self.prune()
-        save_log(self.acts.log(), folder)
+        save_log(self.acts.log(as_sent=True), folder)
         save_slates(self.acts.slates(), folder)
         self.profiles.save(folder)
         days = dict(sorted(self.statistics.days.items()))

@@ -74,6 +74,17 @@ class Impressions:
         """Return those whose outcome is known strictly before a cut of each user (users,)."""
         return self.where(self.at < cut[self.user] - ATTRIBUTION_SECONDS)
 
+    def of_persons(self, person: Ints) -> "Impressions":
+        """Return them with a user's new number at the place of the old one, several users being one.
+
+        Slates of one second stay in the order of the old numbers.
+        """
+        user = person[self.user].astype(np.int32)
+        order = np.lexsort((self.at, user))
+        return Impressions(
+            user[order], self.item[order], self.at[order], self.position[order], self.clicked[order]
+        )
+
     def answered_by(self, user: Ints, item: Ints, at: Ints) -> "Impressions":
         """Credit acts (a,) to the latest impression of their item to their user, if it is recent.
 

@@ -51,16 +51,16 @@ def prepare(night: Night, how: Split, snapshots: Path) -> tuple[Dataset, History
     """
     history = History.load(night.snapshot) if night.snapshot else History()
     left = _read(history, night, snapshots)
-    log = history.acts.log()
+    log = history.log()
     how, labels = split(log.acts, len(log.users), how)
     if how is Split.TIME:
         profiles = {
-            stage: history.profiles.at(log.users, int(label.cut[0])) for stage, label in labels.items()
+            stage: history.profiles_at(log.users, int(label.cut[0])) for stage, label in labels.items()
         }
     elif night.snapshot:
         raise NeedsHistoryError("too few users act within days to split by time")
     else:
-        profiles = replay(lake_events(night.events), log.users, labels)
+        profiles = replay(lake_events(night.events), log.users, labels, log.merged_into)
     if left is not None and night.inventory is not None:
         seal(left, inventory=night.inventory, how=how)
     return Dataset(log, labels, profiles, how), history

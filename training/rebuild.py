@@ -6,82 +6,52 @@ For a table that was restored from a backup, or lost, or whose reducer had a fau
 folds to, byte for byte, with its bookkeeping. Without ``--apply`` nothing is written. Events may go on
 meanwhile: a user of whom the lake knows less than the table is left alone and counted as ahead; run it again.
 
-Cost: one get an object of the lake, one read a user, one write a user that differs. Disk: the lake's events,
-unpacked. Memory: the events of one of `SHARDS` parts of the users.
+Cost: one get an object of the lake, one read a user, one write a user that differs; two reads more for each
+visitor who was merged. Disk: the lake's events, unpacked. Memory: the events of one of `SHARDS` parts of the
+users, and 500 bytes a merged visitor.
 """
 
 import argparse
-import gzip
-import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
+from functools import reduce
 from itertools import batched
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
-from zlib import crc32
 
 import boto3
-import msgspec
-from msgspec import Struct
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
 from personalization.adapters.dynamodb import DynamoProfileStore
 from personalization.adapters.secrets import read_secret
-from personalization.archiving import LakeLine, read_lines
 from personalization.attribution import attribute
-from personalization.errors import Conflict, InvalidInput
-from personalization.events import Event, decode_event
+from personalization.errors import Conflict
 from personalization.keys import EVENTS
-from personalization.ledger import Mark
 from personalization.ports import ProfileStore, UserState
 from personalization.profile_encoding import encode
-from personalization.profiles import Outcome, apply
+from personalization.profile_merging import merge
+from personalization.profiles import Outcome, Profile, apply, at_seconds
+from training.lake_shards import SHARDS, Place, Row, gather, read_shard, spread
+from training.persons import Person, persons_of, redirects, words_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-SHARDS: Final = 64
 _USERS_A_READ: Final = 100
 _WRITERS: Final = 8
-_STREAMED: Final = re.compile(r"(\d+)-[^/]*\.jsonl\.gz$")
-_IMPORTED: Final = re.compile(r"import-(\d+)-event-(\d+)")
 
 
-class Place(Struct, frozen=True, order=True, array_like=True):
-    """Where a record was applied: by time of arrival, then by its place in the stream or the import."""
+def rebuilt(rows: Iterable[Row], token_secret: bytes, *, erased_at: int = 0) -> UserState:
+    """Fold one key's records as `update_profiles` and `bulk_import` did; each once, in any order.
 
-    arrived_at: datetime
-    epoch: int
-    number: int
-    imported: bool
-
-    @property
-    def mark(self) -> Mark:
-        """How far the stream, or imports, were read when it was applied."""
-        return Mark.of(self.epoch, str(self.number))
-
-
-_encoder = msgspec.msgpack.Encoder()
-
-
-def place_of(key: str, line: LakeLine) -> Place | None:
-    """Tell a record's place by its object and line; None if it has none, as an imported item."""
-    if line.sequence_number.isdecimal() and (named := _STREAMED.search(key)):
-        return Place(line.arrived_at, int(named[1]), int(line.sequence_number), imported=False)
-    if imported := _IMPORTED.fullmatch(line.sequence_number):
-        return Place(line.arrived_at, int(imported[1]), int(imported[2]), imported=True)
-    return None
-
-
-def rebuilt(rows: Iterable[tuple[Place, Event]], token_secret: bytes) -> UserState:
-    """Fold one user's records as `update_profiles` and `bulk_import` did; each once, in any order."""
+    What was received before `erased_at`, in seconds since 1970, reaches no profile.
+    """
     state = UserState()
     last: Place | None = None
     for place, event in sorted(rows, key=lambda row: row[0]):
@@ -92,57 +62,51 @@ def rebuilt(rows: Iterable[tuple[Place, Event]], token_secret: bytes) -> UserSta
             state.import_mark = max(state.import_mark, place.mark)
         else:
             state.mark = max(state.mark, place.mark)
-        known = not state.seen.add(event.event_id)
-        if not known and apply(state.profile, event) is Outcome.APPLIED and not place.imported:
+        if not state.seen.add(event.event_id) or at_seconds(event.received_at) < erased_at:
+            continue
+        if apply(state.profile, event) is Outcome.APPLIED and not place.imported:
             attribute(event, token_secret, state.credited)
     return state
 
 
-def spread(objects: Iterable[tuple[str, bytes]], folder: Path) -> None:
-    """Sort the users' records of lake objects into `SHARDS` files."""
-    with ExitStack() as files:
-        parts = [files.enter_context((folder / str(shard)).open("wb")) for shard in range(SHARDS)]
-        for key, body in objects:
-            for line in read_lines(gzip.decompress(body).splitlines()):
-                place = place_of(key, line)
-                with suppress(InvalidInput):
-                    if place is not None and line.event and (user := decode_event(line.event).user_key):
-                        packed = _encoder.encode((place, bytes(line.event)))
-                        part = parts[crc32(user.encode()) % SHARDS]
-                        part.write(len(packed).to_bytes(4) + packed)
-
-
-def read_shard(path: Path) -> dict[str, list[tuple[Place, Event]]]:
-    """Read what `spread` wrote, by user."""
-    users: dict[str, list[tuple[Place, Event]]] = {}
-    decoder = msgspec.msgpack.Decoder(tuple[Place, bytes])
-    with path.open("rb") as file:
-        while size := file.read(4):
-            place, text = decoder.decode(file.read(int.from_bytes(size)))
-            event = decode_event(text)
-            users.setdefault(event.user_key, []).append((place, event))
-    return users
+def folded(
+    person: Person, rows: Mapping[str, Sequence[Row]], stored: Mapping[str, UserState], token_secret: bytes
+) -> dict[str, UserState]:
+    """Fold the records of a user and of the visitors they were; the user has all of their profiles."""
+    states: dict[str, UserState] = {}
+    for key in person.keys:
+        erased_at = max(stored[key].erased_at, stored[person.user].erased_at)
+        state = states[key] = rebuilt(rows.get(key, ()), token_secret, erased_at=erased_at)
+        state.version, state.refresh_due_at = stored[key].version, stored[key].refresh_due_at
+        state.erased_at, state.merged_into = stored[key].erased_at, person.merged_into.get(key, "")
+    profile = reduce(merge, (state.profile for state in states.values()))
+    for key, state in states.items():
+        state.profile = profile if key == person.user else Profile()
+    return states
 
 
 def compare(
-    users: dict[str, UserState], profiles: ProfileStore, write: Callable[[str, UserState], bool] | None
+    persons: Iterable[Person],
+    rows: Mapping[str, Sequence[Row]],
+    profiles: ProfileStore,
+    token_secret: bytes,
+    write: Callable[[str, UserState], bool] | None,
 ) -> Counter[str]:
     """Hold rebuilt states against those stored; with `write`, put them in the place of those that differ."""
     outcomes: Counter[str] = Counter()
-    for chunk in batched(users, _USERS_A_READ, strict=False):
-        stored = profiles.load(chunk)
-        differing = []
-        for user in chunk:
-            outcome = _outcome(users[user], stored[user])
-            outcomes[outcome] += 1
-            if outcome in ("missing", "different"):
-                users[user].version = stored[user].version
-                users[user].refresh_due_at = stored[user].refresh_due_at
-                differing.append(user)
+    for chunk in batched(persons, _USERS_A_READ, strict=False):
+        stored = profiles.load([key for person in chunk for key in person.keys])
+        differing: dict[str, UserState] = {}
+        for person in chunk:
+            states = folded(person, rows, stored, token_secret)
+            found = {key: _outcome(state, stored[key]) for key, state in states.items()}
+            if "ahead" in found.values():
+                found = dict.fromkeys(found, "ahead")
+            outcomes.update(found.values())
+            differing |= {key: states[key] for key in found if found[key] in ("missing", "different")}
         if write is not None:
             with ThreadPoolExecutor(_WRITERS) as pool:
-                written = pool.map(write, differing, [users[user] for user in differing])
-                for done in written:
+                for done in pool.map(write, differing, differing.values()):
                     outcomes["written" if done else "overtaken"] += 1
     return outcomes
 
@@ -152,8 +116,10 @@ def _outcome(rebuilt: UserState, stored: UserState) -> str:
         return "missing"
     if stored.mark > rebuilt.mark or stored.import_mark > rebuilt.import_mark:
         return "ahead"
+    if stored.merged_into and not rebuilt.merged_into:
+        return "ahead"
     same = stored.unreadable is None and encode(stored.profile) == encode(rebuilt.profile)
-    return "equal" if same else "different"
+    return "equal" if same and stored.merged_into == rebuilt.merged_into else "different"
 
 
 def rebuild(
@@ -170,7 +136,10 @@ def rebuild(
 
     def write(user: str, state: UserState) -> bool:
         try:
-            profiles.save(user, state, version=new_id(), now=now)
+            if state.merged_into:
+                profiles.save_together({user: state}, version=new_id(), now=now)
+            else:
+                profiles.save(user, state, version=new_id(), now=now)
         except Conflict:
             return False
         return True
@@ -178,12 +147,13 @@ def rebuild(
     outcomes: Counter[str] = Counter()
     with TemporaryDirectory() as work:
         folder = Path(work)
-        spread(track(objects, "reading the lake", console=console, transient=True), folder)
+        links = spread(track(objects, "reading the lake", console=console, transient=True), folder)
+        merged_into = redirects(links, words_of(links, profiles))
+        gather(folder, merged_into)
         for shard in track(range(SHARDS), "folding", console=console, transient=True):
-            states = {
-                user: rebuilt(rows, token_secret) for user, rows in read_shard(folder / str(shard)).items()
-            }
-            outcomes += compare(states, profiles, write if apply_changes else None)
+            rows = read_shard(folder, shard, merged_into)
+            persons = persons_of(rows, merged_into)
+            outcomes += compare(persons, rows, profiles, token_secret, write if apply_changes else None)
     return outcomes
 
 

@@ -12,6 +12,7 @@ from personalization.events import Event
 from personalization.ledger import SeenIds
 from personalization.profile_encoding import decode, encode
 from personalization.profiles import Profile, apply, at_seconds
+from training.persons import holder_of
 from training.split import Labels, Stage
 
 CHUNK_EVENTS: Final = 20_000
@@ -47,9 +48,12 @@ class StoredProfiles(Sequence[Profile]):
 
 
 def replay(
-    events: Iterable[Event], users: Sequence[str], labels: Mapping[Stage, Labels]
+    events: Iterable[Event],
+    users: Sequence[str],
+    labels: Mapping[Stage, Labels],
+    merged_into: Mapping[str, str] | None = None,
 ) -> dict[Stage, StoredProfiles]:
-    """Fold a log into one profile a user and stage, repeated events once.
+    """Fold a log into one profile a user and stage, repeated events once; a visitor's go to their user's.
 
     Returns profiles in the order of `users`. They rest encoded between a user's events, as they do in the
     table between a user's batches.
@@ -59,14 +63,17 @@ def replay(
     at every bound 13 KB.
     """
     numbers = {user: number for number, user in enumerate(users)}
+    for visitor in merged_into or ():
+        if (user := holder_of(visitor, merged_into or {})) in numbers:
+            numbers[visitor] = numbers[user]
     encoded = {stage: [encode(Profile())] * len(users) for stage in labels}
-    seen = [b""] * len(users)
+    seen: dict[str, bytes] = {}
     known = (event for event in events if event.user_key in numbers)
     for chunk in batched(known, CHUNK_EVENTS, strict=False):
-        for number, own in _by_user(chunk, numbers).items():
-            ids = SeenIds(seen[number])
+        for key, own in _by_user(chunk).items():
+            number, ids = numbers[key], SeenIds(seen.get(key, b""))
             fresh = [event for event in own if ids.add(event.event_id)]
-            seen[number] = bytes(ids)
+            seen[key] = bytes(ids)
             before = {stage: states[number] for stage, states in encoded.items()}
             cuts = {stage: int(label.cut[number]) for stage, label in labels.items()}
             for stage, state in _folded(before, fresh, cuts).items():
@@ -74,10 +81,10 @@ def replay(
     return {stage: StoredProfiles(states) for stage, states in encoded.items()}
 
 
-def _by_user(events: Iterable[Event], numbers: Mapping[str, int]) -> dict[int, list[Event]]:
-    grouped: dict[int, list[Event]] = {}
+def _by_user(events: Iterable[Event]) -> dict[str, list[Event]]:
+    grouped: dict[str, list[Event]] = {}
     for event in events:
-        grouped.setdefault(numbers[event.user_key], []).append(event)
+        grouped.setdefault(event.user_key, []).append(event)
     return grouped
 
 

@@ -140,7 +140,13 @@ def exported_events(paths: Sequence[Path], rejects: Rejects) -> Iterator[Event]:
                 sent = decode_client_event(line)
                 if sent.occurred_at > LAST_INSTANT:
                     raise InvalidEvent("occurred_in_future", "occurred_at lies after 2106")
-                yield accept(sent, user_key=sent.user_id, received_at=sent.occurred_at, is_bot=is_bot)
+                yield accept(
+                    sent,
+                    user_key=sent.user_id,
+                    visitor_key=sent.visitor_id or "",
+                    received_at=sent.occurred_at,
+                    is_bot=is_bot,
+                )
             except InvalidInput as error:
                 rejects.add(f"{path.name}:{number}", error)
 

@@ -130,3 +130,46 @@ class TableContract:
             table.write_results(experiment_results(experiment=name))
         assert table.analyzed() == ["a", "b"]
         assert [one.experiment for one in table.results(["b", "absent", "a"])] == ["b", "a"]
+
+    def test_a_visitor_and_a_user_are_written_together(self, table) -> None:
+        user, visitor = (table.load([key])[key] for key in ("user", "visitor"))
+        apply(user.profile, event())
+        visitor.merged_into, visitor.mark = "user", Mark.of(1, "7")
+        table.save_together({"user": user, "visitor": visitor}, version="w1", now=NOW)
+        again = table.load(["user", "visitor"])
+        assert again["user"].profile == user.profile
+        assert (again["visitor"].merged_into, again["visitor"].mark) == ("user", Mark.of(1, "7"))
+        assert {state.version for state in (user, visitor, *again.values())} == {"w1"}
+
+    def test_of_states_written_together_none_is_if_one_was_overtaken(self, table) -> None:
+        for overtaken in ("user", "visitor"):
+            states = table.load(["user", "visitor"])
+            before = table.load(["user", "visitor"])
+            rival = table.load([overtaken])[overtaken]
+            rival.mark = Mark.of(1, "1")
+            table.save(overtaken, rival, version=f"rival-{overtaken}", now=NOW)
+            states["visitor"].merged_into = "user"
+            with pytest.raises(Conflict):
+                table.save_together(states, version="w", now=NOW)
+            after = table.load(["user", "visitor"])
+            assert after["visitor"].merged_into == ""
+            (other,) = {"user", "visitor"} - {overtaken}
+            assert after[other].version == before[other].version
+            assert table.visitors("user") == []
+
+    def test_a_user_knows_who_was_merged_into_them(self, table) -> None:
+        for visitor in ("b", "a"):
+            states = table.load(["user", visitor])
+            states[visitor].merged_into = "user"
+            table.save_together(states, version=f"w-{visitor}", now=NOW)
+        assert table.visitors("user") == ["a", "b"]
+        assert table.visitors("a") == []
+
+    def test_the_read_path_sees_nothing_of_a_merged_visitor_but_that(self, table) -> None:
+        states = table.load(["user", "visitor"])
+        apply(states["user"].profile, event())
+        states["visitor"].merged_into = "user"
+        table.save_together(states, version="w", now=NOW)
+        snapshot = table.read([keys.profile_key("visitor")])
+        assert (snapshot.profile, snapshot.merged) == (None, True)
+        assert not table.read([keys.profile_key("user")]).merged

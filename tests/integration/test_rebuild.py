@@ -11,6 +11,7 @@ from rich.console import Console
 from contracts.conftest import TABLE
 from factories import NOW, event
 from personalization.adapters.dynamodb import DynamoProfileStore
+from personalization.profiles import Profile, at_seconds
 from streams.world import World
 from training.rebuild import lake_objects, rebuild
 
@@ -48,9 +49,9 @@ def run(apply_changes: bool = False) -> Counter[str]:
 def rows() -> list[dict]:
     """What the table holds of users, but for the ids of the writes."""
     found = boto3.client("dynamodb").scan(TableName=TABLE)["Items"]
-    kept = ("pk", "data", "seen", "credited", "mark", "import_mark")
+    kept = ("pk", "data", "seen", "credited", "mark", "import_mark", "merged_into")
     return sorted(
-        ({name: row[name] for name in kept} for row in found if row["sk"]["S"] == "PROFILE"),
+        ({name: row[name] for name in kept if name in row} for row in found if row["sk"]["S"] == "PROFILE"),
         key=lambda row: row["pk"]["S"],
     )
 
@@ -93,6 +94,72 @@ def test_a_table_from_an_older_backup_is_brought_up_to_date(world: World) -> Non
         client.put_item(TableName=TABLE, Item=row)
     assert run(apply_changes=True) == {"different": 5, "written": 5}
     assert rows() == now
+
+
+@pytest.fixture
+def merged(world: World) -> World:
+    """Three of the users are one person, one of them by way of another; a fifth user claims one of them."""
+    for user, visitor in (
+        ("user-1", "user-0"),
+        ("user-2", "user-1"),
+        ("user-3", "user-0"),
+        ("user-2", "new"),
+        ("user-1", "never-seen"),
+        ("user-4", "user-4"),
+    ):
+        name = f"{user}-is-{visitor}"
+        world.put(event("identify", None, event_id=name, user_key=user, visitor_key=visitor))
+        world.settle()
+    for number, user in enumerate(("user-0", "user-1", "user-2", "new")):
+        world.put(event("like", f"sku-{number}", event_id=f"after-{number}", user_key=user))
+    world.settle()
+    return world
+
+
+def test_visitors_are_found_with_whom_they_turned_out_to_be(merged: World) -> None:
+    assert run() == {"equal": 7}
+    before = rows()
+    lose(*(f"user-{number}" for number in range(5)), "new", "never-seen")
+    assert run(apply_changes=True) == {"missing": 7, "written": 7}
+    merged.check()
+    assert run() == {"equal": 7}
+    ways = {row["pk"]["S"]: row.pop("merged_into", None) for row in before}
+    assert [{**row, "merged_into": None} for row in rows()] == [
+        {**row, "merged_into": None} for row in before
+    ]
+    assert ways["USER#user-1"] == {"S": "user-2"}
+
+
+def test_of_several_who_claim_a_visitor_the_table_says_whose_they_are(world: World) -> None:
+    for user in ("user-1", "user-2"):
+        world.put(event("identify", None, event_id="claim", user_key=user, visitor_key="user-0"))
+    world.settle()
+    (whose,) = world.merged_into().values()
+    assert run() == {"equal": 5}
+    (other,) = {"user-1", "user-2"} - {whose}
+    store = DynamoProfileStore(boto3.client("dynamodb"), TABLE)
+    states = store.load(["user-0"])
+    states["user-0"].merged_into = other
+    store.save_together(states, version="other", now=NOW)
+    assert run(apply_changes=True) == {"equal": 3, "different": 2, "written": 2}
+    assert world.merged_into() == {"user-0": other}
+    world.check()
+
+
+def test_a_person_of_whom_the_lake_knows_less_is_left_alone_with_their_visitors(merged: World) -> None:
+    merged.put(event("like", "sku-1", event_id="ahead", user_key="user-0"))
+    merged.put(event("identify", None, event_id="4-is-3", user_key="user-4", visitor_key="user-3"))
+    merged.profiles.drain()
+    assert run(apply_changes=True) == {"ahead": 7}
+    merged.check()
+
+
+def test_nothing_of_an_erased_person_comes_back_from_the_lake(merged: World) -> None:
+    store = DynamoProfileStore(boto3.client("dynamodb"), TABLE)
+    state = store.load(["user-2"])["user-2"]
+    state.profile, state.erased_at = Profile(), at_seconds(NOW) + 1
+    store.save("user-2", state, version="erased", now=NOW)
+    assert run() == {"equal": 7}
 
 
 def test_a_user_of_whom_the_lake_knows_less_is_left_alone(world: World) -> None:

@@ -25,6 +25,7 @@ _ACTIONS: Final = {
     "s3:UploadPart": "s3:PutObject",
     "s3:CompleteMultipartUpload": "s3:PutObject",
     "sqs:SendMessageBatch": "sqs:SendMessage",
+    "dynamodb:TransactWriteItems": "dynamodb:PutItem",
     "appconfigdata:StartConfigurationSession": "appconfig:StartConfigurationSession",
     "appconfigdata:GetLatestConfiguration": "appconfig:GetLatestConfiguration",
 }
@@ -83,5 +84,10 @@ def _of_table(params: Params) -> Iterator[tuple[str, list[str]]]:
     if "RequestItems" in params:
         for table, request in params["RequestItems"].items():
             yield table, [key["pk"]["S"] for key in request["Keys"]]
+    elif "TransactItems" in params:
+        for (put,) in (item.values() for item in params["TransactItems"]):
+            yield put["TableName"], [put["Item"]["pk"]["S"]]
+    elif "KeyConditionExpression" in params:
+        yield params["TableName"], [params["ExpressionAttributeValues"][":pk"]["S"]]
     else:
         yield params["TableName"], [(params.get("Item") or params["Key"])["pk"]["S"]]

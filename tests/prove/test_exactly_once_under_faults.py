@@ -14,6 +14,7 @@ from personalization.adapters.dynamodb import DynamoProfileStore
 from personalization.errors import Unavailable
 from personalization.ledger import Mark, SeenIds
 from personalization.projection import Projector
+from personalization.visitors import Person
 from streams.__main__ import show
 from streams.mapping import Options
 from streams.storm import rage
@@ -83,6 +84,25 @@ def no_shard(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(archiving.LakeLine, "identity", property(lambda line: line.sequence_number))
 
 
+def no_mark_of_visitors(patch: pytest.MonkeyPatch) -> None:
+    """Fold what a merged visitor sends into the user's profile, without noting how far it was read."""
+
+    def save(person: Person, profiles: Any, **named: Any) -> None:
+        profiles.save(person.holder_key, person.holder, **named)
+
+    patch.setattr(Person, "save", save)
+
+
+def no_transaction(patch: pytest.MonkeyPatch) -> None:
+    """Write user and visitor one after the other."""
+
+    def save_together(store: DynamoProfileStore, states: Any, **named: Any) -> None:
+        for key, state in states.items():
+            store.save(key, state, **named)
+
+    patch.setattr(DynamoProfileStore, "save_together", save_together)
+
+
 SAFEGUARDS = (
     no_guard,
     no_window,
@@ -91,6 +111,8 @@ SAFEGUARDS = (
     no_epoch,
     no_quarantine,
     no_shard,
+    no_mark_of_visitors,
+    no_transaction,
 )
 
 

@@ -40,6 +40,9 @@ _CODES = {
 }
 
 
+_WRITES = ("PutItem", "TransactWriteItems")
+
+
 class Killed(BaseException):
     """The process is gone: nothing in it may catch this."""
 
@@ -160,7 +163,7 @@ class Faults:
 
     def _land_after(self, operation: str) -> None:
         """After a write, let those have their effect whose time has come."""
-        if operation == "PutItem":
+        if operation in _WRITES:
             for late in self._landing:
                 late.writes -= 1
             due = [late for late in self._landing if late.writes < 0]
@@ -190,7 +193,7 @@ def _fits(fault: Fault, operation: str, arguments: dict[str, Any]) -> bool:
     if fault is Fault.UNPROCESSED:
         return operation == "BatchGetItem"
     if fault in (Fault.RIVAL, Fault.LANDS_LATER):
-        return operation == "PutItem"
+        return operation in _WRITES
     return True
 
 

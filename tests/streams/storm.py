@@ -21,6 +21,8 @@ from streams.faults import Fault
 from streams.world import WINDOW, World
 
 USERS = tuple(f"user-{number}" for number in range(3))
+VISITORS = tuple(f"visitor-{number}" for number in range(4))
+_SIGN_INS = 0.05
 KINDS = ("impression", "view", "click", "like", "dislike", "purchase", "add_to_cart", "dwell")
 RANDOM = st.randoms(use_true_random=True)
 """Seeded by Hypothesis, so that a storm comes again, but as varied as chance is."""
@@ -65,11 +67,20 @@ class Storm(RuleBasedStateMachine):
     @rule(random=RANDOM)
     def send_again(self, random: Random) -> None:
         """A client's retry, within the window of the user's last ids."""
-        user = random.choice(USERS)
+        user = random.choice(USERS + VISITORS)
         sent = [happened for happened in self.world.sent.events if happened.user_key == user]
         if sent:
             self.trouble["an event sent again by its client"] += 1
             self.world.put(random.choice(sent[-WINDOW // 2 :]))
+
+    @rule(random=RANDOM)
+    def sign_in(self, random: Random) -> None:
+        """A visitor turns out to be a user, amid what both of them do; now and then a user is another one."""
+        user, visitor = random.choice(USERS), random.choice(VISITORS * 3 + USERS)
+        events = [self._event(random, user_key=random.choice([user, visitor])) for _ in range(4)]
+        events.insert(random.randrange(5), self._sign_in(user, visitor))
+        for happened in events:
+            self.world.put(happened)
 
     @rule(random=RANDOM)
     def send_late_or_by_a_bot(self, random: Random) -> None:
@@ -156,6 +167,8 @@ class Storm(RuleBasedStateMachine):
         tally.trouble.update({fault.value: count for fault, count in world.faults.injected.items()})
 
     def _event(self, random: Random, hours: int = 0, **fields: Any) -> Event:
+        if random.random() < _SIGN_INS and not fields:
+            return self._sign_in(random.choice(USERS), random.choice(VISITORS))
         self.number += 1
         kind = random.choice(KINDS)
         value = {"value": 3.5} if kind in ("purchase", "dwell") else {}
@@ -163,10 +176,14 @@ class Storm(RuleBasedStateMachine):
             kind,
             f"sku-{random.randrange(6)}",
             event_id=f"e-{self.number}",
-            user_key=random.choice(USERS),
             occurred_at=NOW - timedelta(hours=hours, seconds=random.randrange(5)),
-            **({"received_at": NOW} | value | fields),
+            **({"received_at": NOW, "user_key": random.choice(USERS + VISITORS)} | value | fields),
         )
+
+    def _sign_in(self, user: str, visitor: str) -> Event:
+        self.trouble["a visitor who turns out to be a user"] += 1
+        self.number += 1
+        return event("identify", None, event_id=f"e-{self.number}", user_key=user, visitor_key=visitor)
 
 
 def rage(runs: int, *, steps: int = 25, seed: int | None = None) -> Tally:

@@ -17,10 +17,12 @@ import boto3
 from moto import mock_aws
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.kinesis.models import kinesis_backends
+from rich.console import Console
 
 from contracts.conftest import TABLE, create_table
 from factories import NOW
 from personalization import projection
+from personalization.adapters.dynamodb import DynamoProfileStore
 from personalization.archiving import read_lines
 from personalization.errors import InvalidInput
 from personalization.events import Event, decode_event, encode_event
@@ -30,6 +32,8 @@ from personalization.profiles import Outcome, Profile, apply
 from streams.faults import Faults
 from streams.mapping import EventSourceMapping, Options
 from streams.stream import Stream
+from training.persons import Link, Word, holder_of, redirects
+from training.rebuild import lake_objects, rebuild
 
 PROFILES = Options(batch_size=20, lanes=2)
 LAKE = Options(batch_size=50)
@@ -50,15 +54,28 @@ class Sent:
     poison: int = 0
     records: int = 0
 
-    def profiles(self) -> dict[str, bytes]:
-        """Each user's profile by a single pass over the distinct events, in the order they were sent."""
-        profiles: dict[str, Profile] = {}
+    def profiles(self, merged_into: Mapping[str, str]) -> dict[str, bytes]:
+        """Each user's profile by a single pass over the distinct events, in the order they were sent.
+
+        A visitor's events are those of the user whom they turned out to be.
+        """
+        profiles: dict[str, Profile] = {visitor: Profile() for visitor in merged_into}
         known: set[tuple[str, str]] = set()
         for event in self.events:
             if event.item is None and (event.user_key, event.event_id) not in known:
                 known.add((event.user_key, event.event_id))
-                apply(profiles.setdefault(event.user_key, Profile()), event)
+                apply(profiles.setdefault(holder_of(event.user_key, merged_into), Profile()), event)
         return {user: encode(profile) for user, profile in profiles.items()}
+
+    def check_merges(self, merged_into: Mapping[str, str]) -> None:
+        """Whoever is merged was named by one of their person, and all who could be merged are."""
+        links = [link for link in map(Link.of, self.events) if link is not None]
+        words = {visitor: Word(user) for visitor, user in merged_into.items()}
+        assert redirects(links, words) == merged_into
+        for visitor in merged_into:
+            person = holder_of(visitor, merged_into)
+            named_by = [link.user for link in links if link.visitor == visitor]
+            assert person in [holder_of(user, merged_into) for user in named_by]
 
     def books(self) -> Counter[str]:
         """How many records have to end as what."""
@@ -151,6 +168,26 @@ class World:
             if row["sk"]["S"] == "PROFILE"
         }
 
+    def merged_into(self) -> dict[str, str]:
+        """Visitor -> whom their record says they turned out to be."""
+        return {
+            row["pk"]["S"].removeprefix("USER#"): row["merged_into"]["S"]
+            for row in boto3.client("dynamodb").scan(TableName=TABLE)["Items"]
+            if "merged_into" in row
+        }
+
+    def rebuilt(self) -> Counter[str]:
+        """How the profiles stored compare with what the lake folds to."""
+        return rebuild(
+            lake_objects(boto3.client("s3"), "lake"),
+            DynamoProfileStore(boto3.client("dynamodb"), TABLE),
+            token_secret=b"secret",
+            now=self.now,
+            new_id=str,
+            apply_changes=False,
+            console=Console(quiet=True),
+        )
+
     def lake_lines(self) -> list[bytes]:
         """The distinct records of the lake: events as they were sent, poison as its bytes."""
         objects = sorted(self._objects("events/"))
@@ -172,7 +209,10 @@ class World:
         """Everything ends as the oracle says, and nothing is stuck or lost."""
         self.settle()
         assert self.dropped == 0
-        assert self.stored_profiles() == self.sent.profiles()
+        merged_into = self.merged_into()
+        self.sent.check_merges(merged_into)
+        assert self.stored_profiles() == self.sent.profiles(merged_into)
+        assert set(self.rebuilt()) <= {"equal"}
         assert len(self.lake_lines()) == self.sent.records
         assert self.lake_events() == sorted(map(encode_event, self.sent.events))
         assert self.quarantined() == self.sent.poison

@@ -135,3 +135,22 @@ def test_each_users_last_acts_can_be_held_back() -> None:
     assert every.without_last(2).item.tolist() == [0]
     assert len(every.without_last(0)) == 6
     assert len(every.without_last(9)) == 0
+
+
+def test_what_a_visitor_did_is_done_by_whom_they_turned_out_to_be() -> None:
+    moments = [NOW + timedelta(seconds=second) for second in range(6)]
+    seen = event("impression", item_ids=["a", "b"], user_key="v", occurred_at=moments[0])
+    acts = [
+        event("click", item, user_key=user, occurred_at=at)
+        for item, user, at in (("a", "v", moments[1]), ("c", "u", moments[2]), ("b", "u", moments[5]))
+    ]
+    signed_in = event("identify", None, user_key="u", visitor_key="v", occurred_at=moments[3])
+    events = [seen, *acts, signed_in]
+    log = collect(events)
+    as_one = collect([msgspec.structs.replace(row, user_key="u", visitor_key="") for row in events])
+    assert log.users == as_one.users == ("u",)
+    assert log.merged_into == {"v": "u"}
+    for mine, theirs in ((log.acts, as_one.acts), (log.shown, as_one.shown)):
+        for name in mine.__dataclass_fields__:
+            assert np.array_equal(getattr(mine, name), getattr(theirs, name))
+    assert log.shown.clicked.tolist() == [True, True]

@@ -167,3 +167,45 @@ def test_the_catalogue_goes_to_table_and_lake() -> None:
     assert world.table.unavailable == {"b"}
     (body,) = world.lake.objects.values()
     assert {found.item_id for found in read_events(gzip.decompress(body).splitlines())} == {"a", "b"}
+
+
+def visit(user: str, number: int, **fields: object) -> bytes:
+    """A line of some user's."""
+    return json.dumps(client_event(user_id=user, event_id=f"{user}-{number}", **fields)).encode()
+
+
+def sign_in(user: str, visitor: str) -> bytes:
+    body = client_event("identify", user_id=user, visitor_id=visitor, event_id=f"{user}-is-{visitor}")
+    return json.dumps(body).encode()
+
+
+def test_visitors_of_a_history_are_merged_as_live_ones_are() -> None:
+    visitors = [f"visitor-{number}" for number in range(12)]
+    acts = [visit(visitor, number) for number in range(3) for visitor in ("ann", *visitors)]
+    signing_in = [sign_in("ann", visitor) for visitor in visitors]
+    log = [*acts[:20], *signing_in, *acts[20:]]
+    world = World()
+    assert world.load(*log).outcomes == {"applied": 51}
+    assert world.profile.revision == 39
+    assert world.load(*log).outcomes == {"passed_over": 51}
+    assert world.load(visit("visitor-0", 9), number=2).outcomes == {"applied": 1}
+    assert world.profile.revision == 40
+    assert len(world.table.visitors(ANN)) == 12
+
+
+def test_of_two_lines_that_name_a_visitor_the_first_stands() -> None:
+    for _ in range(5):
+        world = World()
+        world.load(visit("visitor", 1), sign_in("ann", "visitor"), sign_in("bob", "visitor"))
+        assert world.profile.revision == 1
+
+
+def test_history_brings_nothing_back_to_whom_asked_to_be_forgotten() -> None:
+    world = World()
+    for key in (ANN, user_key(b"secret", "visitor")):
+        state = UserState(erased_at=int(ARRIVED_AT.timestamp()) - 1)
+        world.table.save(key, state, version="erased", now=ARRIVED_AT)
+    log = [visit("visitor", 1), sign_in("ann", "visitor"), visit("ann", 1)]
+    assert world.load(*log).outcomes == {"filtered": 3}
+    assert world.profile == Profile()
+    assert world.table.visitors(ANN) == []

@@ -74,6 +74,17 @@ class Lake:
 
     def _event(self, occurred: datetime, received: datetime) -> Event:
         pick = self._random
+        if pick.random() < 0.02:
+            user, visitor = pick.sample(range(6), 2)
+            return event(
+                "identify",
+                None,
+                user_key=f"user-{user}",
+                visitor_key=f"user-{visitor}",
+                event_id=f"e{pick.randint(0, 150)}",
+                occurred_at=occurred,
+                received_at=received,
+            )
         return event(
             pick.choice(KINDS),
             f"sku-{pick.randint(0, 200)}",

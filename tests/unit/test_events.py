@@ -36,6 +36,19 @@ def test_the_user_id_does_not_reach_the_stream() -> None:
     assert b"ann" not in encode_event(accepted(client_event()))
 
 
+def test_an_identify_names_the_visitor_by_a_pseudonym() -> None:
+    event = accepted(client_event("identify", visitor_id="visitor-7"), visitor_key="pseudonym")
+    assert event.visitor_key == "pseudonym"
+    assert b"visitor-7" not in encode_event(event)
+    assert decode_event(encode_event(event)) == event
+
+
+def test_a_visitor_is_named_by_an_identify_only_and_is_somebody_else() -> None:
+    assert refusal(client_event("click", visitor_id="visitor-7")) == "unexpected_field"
+    assert refusal(client_event("identify", visitor_id="ann")) == "invalid_field"
+    assert refusal(client_event("identify", visitor_id="")) == "invalid_field"
+
+
 def test_a_crawlers_event_is_marked_and_its_user_agent_dropped() -> None:
     body = client_event(context={"user_agent": "Googlebot/2.1", "device": "desktop"})
     event = accepted(body, is_bot=lambda agent: "bot" in agent)

@@ -20,7 +20,9 @@ GOLDEN = sorted(FOLDER.glob("*.json"))
 
 def canonical(path: Path) -> bytes:
     sent = json.dumps(json.loads(path.read_bytes())["sent"]).encode()
-    event = accept(decode_client_event(sent), user_key="ziNT5yGgbP3-xFsaLEIYKA", received_at=RECEIVED_AT)
+    parsed = decode_client_event(sent)
+    visitor = f"pseudonym-of-{parsed.visitor_id}" if parsed.visitor_id else ""
+    event = accept(parsed, user_key="ziNT5yGgbP3-xFsaLEIYKA", visitor_key=visitor, received_at=RECEIVED_AT)
     return encode_event(event)
 
 

@@ -38,6 +38,16 @@ def test_one_event_and_batches_are_taken_alike(body: object) -> None:
     assert ingest(body) == Receipt(accepted=1, rejected=[])
 
 
+def test_user_and_visitor_travel_under_their_pseudonyms_in_the_users_order() -> None:
+    stream = MemoryEventStream()
+    ingest([client_event("identify", visitor_id="v"), client_event("identify", event_id="e-2")], stream)
+    assert [(row.user_key, row.visitor_key) for row in stream.events] == [
+        ("key-ann", "key-v"),
+        ("key-ann", ""),
+    ]
+    assert {row.partition_key for row in stream.events} == {"key-ann"}
+
+
 def test_events_the_stream_refuses_come_back_to_be_sent_again() -> None:
     stream = MemoryEventStream(refuse={"e-2"})
     receipt = ingest([client_event(), client_event(event_id="e-2")], stream)

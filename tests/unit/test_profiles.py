@@ -13,6 +13,7 @@ from personalization.errors import CorruptData
 from personalization.events import Context, Event, EventType
 from personalization.ledger import SeenIds
 from personalization.profile_encoding import FORMAT_VERSION, decode, encode
+from personalization.profile_merging import merge
 from personalization.profiles import (
     MAX_RECENT,
     MAX_SHOWN,
@@ -213,3 +214,30 @@ def test_facts_are_the_latest_word_however_they_were_said() -> None:
     profile = fold([event("user_upserted", None, attributes=attributes)])
     assert profile.facts == Facts("FR", "tv", "email")
     assert Profile().facts == Facts()
+
+
+HALVES = st.lists(st.tuples(events(), st.booleans()), max_size=250)
+
+
+@settings(max_examples=60, deadline=None)
+@given(HALVES, st.integers(0, 250), st.integers(0, 250))
+def test_a_merged_profile_is_that_of_all_events_of_both(
+    rows: list[tuple[Event, bool]], merged_at: int, stored_at: int
+) -> None:
+    """Whatever came before the merge and after it, of either, and wherever the halves were stored."""
+    user, visitor = Profile(), Profile()
+    for place, (happened, of_visitor) in enumerate(rows):
+        if place == merged_at:
+            user, visitor = merge(user, visitor), Profile()
+        if place == stored_at:
+            user, visitor = decode(encode(user)), decode(encode(visitor))
+        apply(visitor if of_visitor and place < merged_at else user, happened)
+    assert encode(merge(user, visitor)) == encode(fold([happened for happened, _ in rows]))
+
+
+@settings(max_examples=40, deadline=None)
+@given(*[st.lists(events(), max_size=100).map(fold)] * 3)
+def test_profiles_merge_in_any_order(one: Profile, two: Profile, three: Profile) -> None:
+    assert encode(merge(one, two)) == encode(merge(two, one))
+    assert encode(merge(merge(one, two), three)) == encode(merge(one, merge(two, three)))
+    assert encode(merge(one, Profile())) == encode(one)

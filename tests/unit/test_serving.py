@@ -101,6 +101,20 @@ def test_a_list_older_than_the_latest_act_is_served_and_a_refresh_queued() -> No
     assert shop.queue.requests == [(RefreshRequest("user-1", ("home",), (BUILD,)), 0)]
 
 
+def test_a_visitor_who_turned_out_to_be_a_user_is_answered_as_a_stranger() -> None:
+    """Their device may be shared: neither the user's list is shown, nor what the visitor themselves did."""
+    shop = Shop().publish(popular=["p", "bought"])
+    shop.own_list("a", revision=2)
+    shop.acts(("purchase", "bought"), ("click", "x"))
+    states = shop.table.load(["user-1", "signed-in"])
+    states["signed-in"].profile, states["user-1"].profile = states["user-1"].profile, Profile()
+    states["user-1"].merged_into = "signed-in"
+    shop.table.save_together(states, version="merged", now=NOW)
+    answer = shop.ask()
+    assert (shown(answer), answer.source, answer.label) == (["p", "bought"], Source.POPULAR, "Popular")
+    assert not shop.queue.requests
+
+
 def test_bought_disliked_excluded_and_unavailable_items_are_left_out() -> None:
     shop = Shop().publish(popular=["p"])
     shop.own_list("bought", "rated", "disliked", "excluded", "gone", "a", "b", revision=3)

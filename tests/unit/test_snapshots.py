@@ -13,6 +13,7 @@ from personalization.errors import CorruptData
 from personalization.events import Event
 from personalization.ledger import SeenIds
 from personalization.profile_encoding import encode
+from personalization.profile_merging import merge
 from personalization.profiles import Profile, apply, at_seconds
 from training import snapshots
 from training.dataset import load_dataset, make_dataset, save_dataset
@@ -67,6 +68,20 @@ def test_replayed_profiles_equal_live_ones_whatever_the_chunks(rows: list, chunk
         replayed = replay(events, USERS, LABELS)
     for stage, label in LABELS.items():
         assert replayed[stage].encoded == [live(events, user, label) for user in range(len(USERS))]
+
+
+@given(st.lists(ROWS, max_size=40), st.integers(1, 9))
+def test_what_a_visitor_did_before_the_cut_is_in_the_replayed_profile_of_the_user(
+    rows: list, chunk: int
+) -> None:
+    events = log(rows)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(snapshots, "CHUNK_EVENTS", chunk)
+        replayed = replay(events, USERS, LABELS, {"stranger": "middle", "middle": "eve"})
+    eve = USERS.index("eve")
+    both = replay(events, ("stranger", "eve"), {Stage.TEST: cut(3, 3)})[Stage.TEST]
+    assert replayed[Stage.TEST].encoded[eve] == encode(merge(both[0], both[1]))
+    assert replayed[Stage.SERVE].encoded[0] == live(events, 0, LABELS[Stage.SERVE])
 
 
 def test_stages_that_know_the_same_hold_one_profile() -> None:

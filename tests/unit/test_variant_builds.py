@@ -147,6 +147,15 @@ def test_night_refresh_and_request_agree_on_what_a_variant_chooses(
     assert not night.queue.requests
 
 
+def test_no_list_is_built_for_a_visitor_who_turned_out_to_be_a_user(model: Model) -> None:
+    platform = Platform(NO_EXPERIMENTS, [model])
+    states = platform.table.load([USERS[0]])
+    states[USERS[0]].merged_into = USERS[1]
+    platform.table.save_together(states, version="merged", now=NOW)
+    assert platform.refresher.refresh(RefreshRequest(USERS[0], ("home",))) == 0
+    assert platform.refresher.refresh(RefreshRequest(USERS[1], ("home",))) == 1
+
+
 def test_a_label_names_what_the_user_did_last_and_shares_the_list_with_the_control(model: Model) -> None:
     definitions = defined(experiment(changes={"label": "Because you viewed {title}"}))
     platform = Platform(definitions, [model])

@@ -40,7 +40,9 @@ def _events(live: Sequence[LiveEvent], secret: bytes, starts: datetime) -> Itera
         if received < starts + timedelta(days=1):
             try:
                 sent = decode_client_event(msgspec.json.encode(event.sent_at(received)))
-                yield accept(sent, user_key=user_key(secret, sent.user_id), received_at=received)
+                visitor = user_key(secret, sent.visitor_id) if sent.visitor_id else ""
+                key = user_key(secret, sent.user_id)
+                yield accept(sent, user_key=key, visitor_key=visitor, received_at=received)
             except InvalidInput:
                 continue
 

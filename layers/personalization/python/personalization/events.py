@@ -132,22 +132,31 @@ class _Body(Struct, kw_only=True, omit_defaults=True, frozen=True):
 
 
 class ClientEvent(_Body, kw_only=True, omit_defaults=True, frozen=True):
-    """An event as a client sends it."""
+    """An event as a client sends it.
+
+    Attributes
+    ----------
+    visitor_id
+        Of an `identify`: the id that the user had before they signed in.
+    """
 
     user_id: Identifier
+    visitor_id: Identifier | None = None
 
 
 class Event(_Body, kw_only=True, omit_defaults=True, frozen=True):
     """The canonical event of stream and lake.
 
     `user_key` is empty for `item_upserted`, which carries `item` instead. `bot` marks a crawler's
-    event: it stays in the lake and never reaches a profile.
+    event: it stays in the lake and never reaches a profile. `visitor_key` is the pseudonym of the visitor
+    whom an `identify` says to be this user.
     """
 
     received_at: Instant
     user_key: Annotated[str, Meta(max_length=128)] = ""
     item: Item | None = None
     bot: bool = False
+    visitor_key: Annotated[str, Meta(max_length=128)] = ""
 
     @property
     def partition_key(self) -> str:
@@ -216,6 +225,7 @@ def accept(
     *,
     user_key: str,
     received_at: datetime,
+    visitor_key: str = "",
     is_bot: Callable[[str], bool] = lambda _: False,
     sent_by_bot: bool = False,
 ) -> Event:
@@ -231,6 +241,7 @@ def accept(
         `occurred_too_early`.
     """
     _check_fields(event)
+    _check_visitor(event)
     if event.occurred_at > received_at + MAX_CLOCK_SKEW:
         raise InvalidEvent("occurred_in_future", "occurred_at lies more than 5 minutes in the future")
     if event.occurred_at < EARLIEST:
@@ -243,7 +254,7 @@ def accept(
         context = msgspec.structs.replace(context, user_agent=None, referrer=medium)
     body = {name: getattr(event, name) for name in _Body.__struct_fields__}
     body |= {"occurred_at": min(occurred_at, received_at), "context": context}
-    return Event(**body, user_key=user_key, received_at=received_at, bot=bot)
+    return Event(**body, user_key=user_key, received_at=received_at, bot=bot, visitor_key=visitor_key)
 
 
 def upsert_item(item: Item, *, event_id: str, received_at: datetime) -> Event:
@@ -276,6 +287,13 @@ def _check_fields(event: ClientEvent) -> None:
         raise _field_error(kind, "attributes", missing=True)
     if kind is EventType.RATING and event.value is not None and event.value > 10:
         raise InvalidEvent("invalid_field", "a rating's value lies between 0 and 10 - at `$.value`")
+
+
+def _check_visitor(event: ClientEvent) -> None:
+    if event.visitor_id is not None and event.event_type is not EventType.IDENTIFY:
+        raise _field_error(event.event_type, "visitor_id", missing=False)
+    if event.visitor_id == event.user_id:
+        raise InvalidEvent("invalid_field", "a visitor is somebody else than the user - at `$.visitor_id`")
 
 
 def _check_id_bytes(item_id: str) -> None:

@@ -91,15 +91,21 @@ def ingest_events(
 
     Crawlers are told by the user agent in an event's context, and by the request's own if it is a crawler's;
     an HTTP library's says nothing, for a backend reports its users' events with one. Cost: linear in events,
-    one keyed digest per distinct user, one stream call per 500 events.
+    one keyed digest per distinct user or visitor, one stream call per 500 events.
     """
     entries = split_batch(body, field="events")
     key_of = cache(user_key)
 
     def parse(raw: msgspec.Raw) -> Event:
         event: ClientEvent = decode_client_event(raw)
-        key = key_of(event.user_id)
-        return accept(event, user_key=key, received_at=received_at, is_bot=is_bot, sent_by_bot=sent_by_bot)
+        return accept(
+            event,
+            user_key=key_of(event.user_id),
+            visitor_key=key_of(event.visitor_id) if event.visitor_id else "",
+            received_at=received_at,
+            is_bot=is_bot,
+            sent_by_bot=sent_by_bot,
+        )
 
     return _send(entries, parse, stream)
 

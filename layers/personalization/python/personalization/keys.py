@@ -4,6 +4,7 @@
 | ---------------- | -------------------------------- | ------------------------------------------ |
 | USER#key         | PROFILE                          | profile, seen ids, mark, revision          |
 | USER#key         | LIST#surface#build#version       | the user's list, by `Build.name`                   |
+| USER#key         | VISITOR#key                      | nothing: that visitor was merged into this user |
 | SEGMENT#name     | LIST#version                     | popular, trending, and per-segment lists   |
 | ITEM#id          | META                             | the catalogue item                         |
 | CATALOG          | UNAVAILABLE                      | set of ids of items that are not available |
@@ -49,6 +50,11 @@ ANALYZED_EXPERIMENTS: Final = Key("EXPERIMENTS", "ANALYZED")
 def profile_key(user_key: str) -> Key:
     """Key of a user's profile."""
     return Key(f"USER#{user_key}", "PROFILE")
+
+
+def visitor_key(user_key: str, visitor: str) -> Key:
+    """Key of the note that a visitor was merged into a user."""
+    return Key(f"USER#{user_key}", f"VISITOR#{visitor}")
 
 
 def list_key(user_key: str, *, surface: str, version: str, build: Build = BY_RELEVANCE) -> Key:

@@ -82,6 +82,8 @@ class Snapshot:
     lists: Mapping[Key, RecommendationList] = field(default_factory=dict)
     active: ActiveModel | None = None
     unavailable: frozenset[str] = frozenset()
+    merged: bool = False
+    """The profile asked for is a visitor's who turned out to be a user: it is no longer theirs to see."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,20 @@ class ProfileStore(Protocol):
         Conflict
             Another version is stored. It may be this very one, if the answer to a first try got lost.
         """
+        ...
+
+    def save_together(self, states: Mapping[str, UserState], *, version: str, now: datetime) -> None:
+        """Write several states as `save` does, all or none; for each that was merged, note it with the user.
+
+        Raises
+        ------
+        Conflict
+            Another version of one of them is stored, or being written.
+        """
+        ...
+
+    def visitors(self, user_key: str) -> list[str]:
+        """Return the keys that were merged into a user, in order; each of them may have visitors, too."""
         ...
 
 

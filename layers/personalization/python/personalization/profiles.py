@@ -66,6 +66,7 @@ class Outcome(StrEnum):
     BOT = "bot"
     LATE = "late"
     DUPLICATE = "duplicate"
+    ERASED = "erased"
 
 
 class Facts(NamedTuple):
@@ -170,10 +171,8 @@ def apply(profile: Profile, event: Event) -> Outcome:
     bots and events later than `LATE_WINDOW` change nothing. Duplicates are the caller's to drop
     (`personalization.ledger`). Amortized cost O(1) an event, O(slate) an impression.
     """
-    if event.bot:
-        return Outcome.BOT
-    if event.received_at - event.occurred_at > LATE_WINDOW:
-        return Outcome.LATE
+    if (ignored := reason_to_ignore(event)) is not None:
+        return ignored
     at = int(event.occurred_at.timestamp())
     kind = event.event_type
     profile.first_at = min(profile.first_at, at) if profile.last_at else at
@@ -187,6 +186,15 @@ def apply(profile: Profile, event: Event) -> Outcome:
     elif event.item_id is not None:
         _note_act(profile, at, event, event.item_id)
     return Outcome.APPLIED
+
+
+def reason_to_ignore(event: Event) -> Outcome | None:
+    """Return why an event never reaches a profile; None if it does."""
+    if event.bot:
+        return Outcome.BOT
+    if event.received_at - event.occurred_at > LATE_WINDOW:
+        return Outcome.LATE
+    return None
 
 
 def _count_day(profile: Profile, at: int, kind: EventType) -> None:

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from personalization.attribution import Attribution, attribute
-from personalization.errors import Conflict, InvalidInput, Unavailable
+from personalization.errors import Conflict, CorruptData, InvalidInput, Unavailable
 from personalization.events import DELIBERATE, Event, decode_event
 from personalization.ledger import Mark
 from personalization.ports import (
@@ -27,7 +27,8 @@ from personalization.ports import (
     StreamRecord,
     UserState,
 )
-from personalization.profiles import Outcome, apply
+from personalization.profiles import Outcome
+from personalization.visitors import Person, identify, person_of
 
 REFRESH_INTERVAL: Final = timedelta(seconds=2)
 _WRITE_ATTEMPTS: Final = 3
@@ -37,6 +38,7 @@ _BOOK: Final = {
     Outcome.DUPLICATE: "duplicate",
     Outcome.BOT: "filtered",
     Outcome.LATE: "filtered",
+    Outcome.ERASED: "filtered",
 }
 
 _Events = list[tuple[StreamRecord, Event]]
@@ -66,9 +68,18 @@ class Projection:
 
 @dataclass
 class _Fold:
-    """One user's part of a batch, counted only once it is written."""
+    """One user's part of a batch, counted only once it is written.
 
-    state: UserState
+    Attributes
+    ----------
+    user_key
+        Of whom the profile is: the one whose lists are to be rebuilt.
+    unreadable
+        Why the events can't be folded; None if they can.
+    """
+
+    user_key: str
+    unreadable: str | None = None
     handled: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
     attributions: dict[Attribution, float] = field(default_factory=dict)
@@ -102,22 +113,24 @@ class Projector:
     def project(self, records: Sequence[StreamRecord]) -> Projection:
         """Apply a batch. Cost: one read per 100 users, one write a user, one queue call per 10 refreshes.
 
-        Users are written side by side; what each did is counted when all are done.
+        A merged visitor costs one more read, and a transaction in place of the write; an `identify` one more
+        read, and a transaction the first time. Users are written side by side; what each did is counted when
+        all are done.
         """
         result = Projection()
         users, items = self._parse(records, result)
         states = self.profiles.load(users)
-        for user_key in [user for user in users if states[user].unreadable]:
-            for record, _ in users.pop(user_key):
-                self._set_aside(record, f"the profile can't be read: {states[user_key].unreadable}", result)
         requests: dict[RefreshRequest, int] = {}
         with ThreadPoolExecutor(_WRITERS) as pool:
             folds = pool.map(lambda user: self._apply(user, states[user], users[user]), users)
-            for (user_key, events), fold in zip(users.items(), folds, strict=True):
+            for events, fold in zip(users.values(), folds, strict=True):
                 if fold is None:
                     result.failed.append(events[0][0].sequence_number)
+                elif fold.unreadable:
+                    for record, _ in events:
+                        self._set_aside(record, f"the profile can't be read: {fold.unreadable}", result)
                 else:
-                    requests |= _count(user_key, fold, result)
+                    requests |= _count(fold, result)
         self._put_items(items, result)
         self._request(requests, result)
         return result
@@ -159,12 +172,16 @@ class Projector:
         Returns what was done, or None if the user's events must be sent again.
         """
         for _ in range(_WRITE_ATTEMPTS):
-            fold = self._fold(state, events)
-            if not fold.handled:
-                return fold
             version = self.new_id()
             try:
-                self.profiles.save(user_key, fold.state, version=version, now=self.clock())
+                person = person_of(self.profiles, user_key, state)
+                self._identify(person, events)
+                fold = self._fold(person, events)
+                if not fold.handled:
+                    return fold
+                person.save(self.profiles, version=version, now=self.clock())
+            except CorruptData as error:
+                return _Fold(user_key, unreadable=str(error))
             except Conflict:
                 state = self.profiles.load([user_key])[user_key]
                 if state.version != version:
@@ -174,23 +191,29 @@ class Projector:
             return fold
         return None
 
-    def _fold(self, state: UserState, events: _Events) -> _Fold:
-        fold = _Fold(state)
-        deliberate = False
+    def _identify(self, person: Person, events: _Events) -> None:
+        """Merge the visitors that new events name, before anything is folded: each is a write of its own."""
+        for record, event in events:
+            if event.visitor_key and Mark.of(self.epoch, record.sequence_number) > person.own.mark:
+                identify(self.profiles, person, event, version=self.new_id(), now=self.clock())
+
+    def _fold(self, person: Person, events: _Events) -> _Fold:
+        fold = _Fold(person.holder_key)
+        own, deliberate = person.own, False
         for record, event in events:
             mark = Mark.of(self.epoch, record.sequence_number)
-            if mark <= state.mark:
+            if mark <= own.mark:
                 continue
-            state.mark = mark
+            own.mark = mark
             fold.handled += 1
             fold.newest = record.arrived_at
-            outcome = apply(state.profile, event) if state.seen.add(event.event_id) else Outcome.DUPLICATE
+            outcome = person.take(event)
             fold.outcomes[_BOOK[outcome]] += 1
             if outcome is Outcome.APPLIED:
-                deliberate |= event.event_type in DELIBERATE
-                _add(fold.attributions, attribute(event, self.token_secret, state.credited))
+                deliberate |= event.event_type in DELIBERATE or event.visitor_key != ""
+                _add(fold.attributions, attribute(event, self.token_secret, own.credited))
         if deliberate:
-            fold.delay_seconds = self._claim_refresh(state)
+            fold.delay_seconds = self._claim_refresh(person.holder)
         return fold
 
     def _claim_refresh(self, state: UserState) -> int | None:
@@ -227,12 +250,12 @@ class Projector:
             result.outcomes["refresh_lost"] += len(requests)
 
 
-def _count(user_key: str, fold: _Fold, result: Projection) -> dict[RefreshRequest, int]:
+def _count(fold: _Fold, result: Projection) -> dict[RefreshRequest, int]:
     """Add what one user's write did; return the refresh it asks for."""
     result.outcomes.update(fold.outcomes)
     _add(result.attributions, fold.attributions)
     result.newest = max(filter(None, (result.newest, fold.newest)), default=None)
-    return {} if fold.delay_seconds is None else {RefreshRequest(user_key): fold.delay_seconds}
+    return {} if fold.delay_seconds is None else {RefreshRequest(fold.user_key): fold.delay_seconds}
 
 
 def _add(totals: dict[Attribution, float], more: Mapping[Attribution, float]) -> None:

@@ -73,7 +73,8 @@ class Refresher:
     def refresh(self, request: RefreshRequest) -> int:
         """Rebuild what is out of date; return how many lists were written.
 
-        Cost: two reads, one ranking and one write a list. Without a published model nothing happens.
+        Cost: two reads, one ranking and one write a list. Without a published model nothing
+        happens, nor for a visitor who turned out to be a user: they are answered as one who is not known.
 
         Raises
         ------
@@ -86,7 +87,10 @@ class Refresher:
         active = self.lists.read([keys.ACTIVE_MODEL]).active
         if active is None:
             return 0
-        profile = self.profiles.load([request.user_key])[request.user_key].profile
+        state = self.profiles.load([request.user_key])[request.user_key]
+        if state.merged_into:
+            return 0
+        profile = state.profile
         wanted = dict(self._wanted(request, profile, definitions, active.version))
         stored = self.lists.read(list(wanted)).lists
         written = 0

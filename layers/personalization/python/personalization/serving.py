@@ -231,7 +231,9 @@ class Recommender:
         facts = Facts(*(asked or before for asked, before in zip(query.facts, known, strict=True)))
         visitor = Visitor(query.user_key, query.session_id, facts)
         treatment = definitions.treatment(visitor, query.surface, now, forced=query.forced)
-        found = map(snapshot.lists.get, self._own_keys(query, treatment.build))
+        # A merged visitor's lists are not theirs alone any more, and a device may be shared.
+        own = () if snapshot.merged else self._own_keys(query, treatment.build)
+        found = map(snapshot.lists.get, own)
         return _LookedUp(treatment, snapshot.profile, facts, next(filter(None, found), None))
 
     def _read(self, query: Query, builds: Sequence[Build], now: float) -> Snapshot:

@@ -40,8 +40,19 @@ _TRANSIENT: Final = frozenset(
         "ServiceUnavailable",
         "TransactionInProgressException",
         "KMSThrottlingException",
+        "ThrottlingError",
+        "ProvisionedThroughputExceeded",
     }
 )
+_OVERTAKEN: Final = frozenset(
+    {
+        "ConditionalCheckFailedException",
+        "ConditionalCheckFailed",
+        "TransactionConflictException",
+        "TransactionConflict",
+    }
+)
+"""Each as a call's error, and as the reason why a transaction was cancelled."""
 Record = Mapping[str, Any]
 
 
@@ -51,13 +62,19 @@ def _translated() -> Iterator[None]:
         yield
     except ClientError as error:
         code = error.response["Error"]["Code"]
-        if code == "ConditionalCheckFailedException":
+        if code in _OVERTAKEN or _OVERTAKEN & _cancelled(error):
             raise Conflict(code) from None
-        if code in _TRANSIENT:
+        if code in _TRANSIENT or _TRANSIENT & _cancelled(error):
             raise Unavailable(code) from error
         raise
     except UNREACHABLE as error:
         raise Unavailable(type(error).__name__) from error
+
+
+def _cancelled(error: ClientError) -> frozenset[str]:
+    """Why a transaction was cancelled; empty for any other error."""
+    reasons: Sequence[Record] = error.response.get("CancellationReasons", ())
+    return frozenset(reason.get("Code", "None") for reason in reasons)
 
 
 def _primary(key: Key) -> dict[str, Any]:
@@ -103,6 +120,42 @@ class DynamoProfileStore(_Table):
 
     def save(self, user_key: str, state: UserState, *, version: str, now: datetime) -> None:
         """Write a state: one conditional put of one write unit a KB."""
+        with _translated():
+            self._client.put_item(**self._put(user_key, state, version, now))
+        state.version = version
+
+    def save_together(self, states: Mapping[str, UserState], *, version: str, now: datetime) -> None:
+        """Write several states in a transaction: two write units a KB, and two for each that was merged."""
+        puts = [self._put(user_key, state, version, now) for user_key, state in states.items()]
+        puts += [
+            {
+                "TableName": self._table_name,
+                "Item": {
+                    **_primary(keys.visitor_key(state.merged_into, user_key)),
+                    "expires_at": {"N": str(at_seconds(now + PROFILE_RETENTION))},
+                },
+            }
+            for user_key, state in states.items()
+            if state.merged_into
+        ]
+        with _translated():
+            self._client.transact_write_items(TransactItems=[{"Put": put} for put in puts])
+        for state in states.values():
+            state.version = version
+
+    def visitors(self, user_key: str) -> list[str]:
+        """Return the keys merged into a user. Cost: one query a MB, about 10,000 visitors."""
+        pk, prefix = keys.visitor_key(user_key, "")
+        with _translated():
+            pages = self._client.get_paginator("query").paginate(
+                TableName=self._table_name,
+                KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
+                ExpressionAttributeValues={":pk": {"S": pk}, ":prefix": {"S": prefix}},
+                ConsistentRead=True,
+            )
+            return [row["sk"]["S"].removeprefix(prefix) for page in pages for row in page["Items"]]
+
+    def _put(self, user_key: str, state: UserState, version: str, now: datetime) -> Any:
         record: dict[str, Any] = {
             **_primary(keys.profile_key(user_key)),
             "data": {"B": encode(state.profile)},
@@ -123,9 +176,7 @@ class DynamoProfileStore(_Table):
                 "ExpressionAttributeNames": {"#version": "version"},
                 "ExpressionAttributeValues": {":read": {"S": state.version}},
             }
-        with _translated():
-            self._client.put_item(TableName=self._table_name, Item=record, **guard)
-        state.version = version
+        return {"TableName": self._table_name, "Item": record, **guard}
 
 
 def _state(record: Record) -> UserState:
@@ -153,6 +204,7 @@ class DynamoListStore(_Table):
     def read(self, keys_wanted: Sequence[Key]) -> Snapshot:
         """Read records of any kind in one call; one that can't be read counts as absent."""
         profile = active = None
+        merged = False
         unavailable: frozenset[str] = frozenset()
         lists: dict[Key, RecommendationList] = {}
         for key, record in self._get(keys_wanted, consistent=False).items():
@@ -163,10 +215,12 @@ class DynamoListStore(_Table):
             elif key.sk.startswith("LIST#"):
                 with suppress(CorruptData):
                     lists[key] = decode_list(record["data"]["B"])
+            elif record.get("merged_into"):
+                merged = True
             else:
                 with suppress(CorruptData):
                     profile = decode(record["data"]["B"])
-        return Snapshot(profile, lists, active, unavailable)
+        return Snapshot(profile, lists, active, unavailable, merged)
 
     def write_list(self, key: Key, recommendations: RecommendationList, *, expires_at: int) -> bool:
         """Write a list unless the stored one is fresher."""

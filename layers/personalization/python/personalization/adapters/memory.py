@@ -49,6 +49,7 @@ class MemoryTable:
     """Profiles, lists and catalogue behind the three table ports."""
 
     states: dict[str, StoredState] = field(default_factory=dict)
+    merged: set[tuple[str, str]] = field(default_factory=set)
     lists: dict[Key, bytes] = field(default_factory=dict)
     items: dict[str, ItemChange] = field(default_factory=dict)
     unavailable: set[str] = field(default_factory=set)
@@ -97,14 +98,29 @@ class MemoryTable:
         )
         state.version = version
 
+    def save_together(self, states: Mapping[str, UserState], *, version: str, now: datetime) -> None:
+        """Write several states, all or none."""
+        before = dict(self.states)
+        try:
+            for user_key, state in states.items():
+                self.save(user_key, state, version=version, now=now)
+        except Conflict:
+            self.states = before
+            raise
+        self.merged |= {(state.merged_into, key) for key, state in states.items() if state.merged_into}
+
+    def visitors(self, user_key: str) -> list[str]:
+        """Return the keys merged into a user."""
+        return sorted(visitor for user, visitor in self.merged if user == user_key)
+
     def read(self, keys_wanted: Sequence[Key]) -> Snapshot:
         """Read records of any kind."""
-        profile = next(
-            (self._state(user).profile for user in self.states if keys.profile_key(user) in keys_wanted),
-            None,
-        )
+        found = next((user for user in self.states if keys.profile_key(user) in keys_wanted), None)
+        state = None if found is None else self._state(found)
+        merged = state is not None and bool(state.merged_into)
         return Snapshot(
-            profile=profile,
+            profile=state.profile if state and not merged else None,
+            merged=merged,
             lists={key: decode_list(self.lists[key]) for key in keys_wanted if key in self.lists},
             active=self.active if keys.ACTIVE_MODEL in keys_wanted else None,
             unavailable=frozenset(self.unavailable if keys.UNAVAILABLE_ITEMS in keys_wanted else ()),

@@ -1,0 +1,121 @@
+"""The users' records of the lake in parts, on disk, so that memory holds the events of one part at a time."""
+
+import gzip
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, suppress
+from datetime import datetime
+from itertools import chain
+from pathlib import Path
+from typing import BinaryIO, Final
+from zlib import crc32
+
+import msgspec
+from msgspec import Struct
+
+from personalization.archiving import LakeLine, read_lines
+from personalization.errors import InvalidInput
+from personalization.events import Event, decode_event
+from personalization.ledger import Mark
+from training.persons import Link, holder_of
+
+SHARDS: Final = 64
+_STREAMED: Final = re.compile(r"(\d+)-[^/]*\.jsonl\.gz$")
+_IMPORTED: Final = re.compile(r"import-(\d+)-event-(\d+)")
+
+
+class Place(Struct, frozen=True, order=True, array_like=True):
+    """Where a record was applied: by time of arrival, then by its place in the stream or the import."""
+
+    arrived_at: datetime
+    epoch: int
+    number: int
+    imported: bool
+
+    @property
+    def mark(self) -> Mark:
+        """How far the stream, or imports, were read when it was applied."""
+        return Mark.of(self.epoch, str(self.number))
+
+
+Row = tuple[Place, Event]
+
+
+class Stored(Struct, frozen=True, array_like=True):
+    """A record on its way to its part of the users; without an event it is the mention of a visitor."""
+
+    place: Place
+    user: str
+    event: bytes = b""
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Stored)
+
+
+def place_of(key: str, line: LakeLine) -> Place | None:
+    """Tell a record's place by its object and line; None if it has none, as an imported item."""
+    if line.sequence_number.isdecimal() and (named := _STREAMED.search(key)):
+        return Place(line.arrived_at, int(named[1]), int(line.sequence_number), imported=False)
+    if imported := _IMPORTED.fullmatch(line.sequence_number):
+        return Place(line.arrived_at, int(imported[1]), int(imported[2]), imported=True)
+    return None
+
+
+def spread(objects: Iterable[tuple[str, bytes]], folder: Path) -> list[Link]:
+    """Sort the users' records of lake objects into `SHARDS` files; return the links, in order of arrival."""
+    links: list[tuple[Place, Link]] = []
+    with ExitStack() as files:
+        parts = [files.enter_context((folder / str(shard)).open("wb")) for shard in range(SHARDS)]
+        for key, body in objects:
+            for line in read_lines(gzip.decompress(body).splitlines()):
+                place = place_of(key, line)
+                with suppress(InvalidInput):
+                    if place is not None and line.event and (event := decode_event(line.event)).user_key:
+                        row = Stored(place, event.user_key, bytes(line.event))
+                        _append(parts[_shard(event.user_key)], row)
+                        if (link := Link.of(event)) is not None:
+                            links.append((place, link))
+                            _append(parts[_shard(link.visitor)], Stored(place, link.visitor))
+    return [link for _, link in sorted(links)]
+
+
+def gather(folder: Path, merged_into: Mapping[str, str]) -> None:
+    """Put the records of visitors beside those of the users whom they turned out to be.
+
+    Cost: a second reading of the files, without parsing events; nothing if nobody was merged.
+    """
+    if not merged_into:
+        return
+    with ExitStack() as files:
+        parts = [files.enter_context((folder / f"{shard}-merged").open("wb")) for shard in range(SHARDS)]
+        for shard in range(SHARDS):
+            for row in _stored(folder / str(shard)):
+                if row.user in merged_into:
+                    _append(parts[_shard(holder_of(row.user, merged_into))], row)
+
+
+def read_shard(folder: Path, shard: int, merged_into: Mapping[str, str]) -> dict[str, list[Row]]:
+    """Read what `spread` and `gather` wrote, by user; visitors are found with whom they turned out to be."""
+    users: dict[str, list[Row]] = {}
+    own = (row for row in _stored(folder / str(shard)) if row.event and row.user not in merged_into)
+    for row in chain(own, _stored(folder / f"{shard}-merged") if merged_into else ()):
+        rows = users.setdefault(row.user, [])
+        if row.event:
+            rows.append((row.place, decode_event(row.event)))
+    return users
+
+
+def _shard(user: str) -> int:
+    return crc32(user.encode()) % SHARDS
+
+
+def _append(file: BinaryIO, row: Stored) -> None:
+    packed = _encoder.encode(row)
+    file.write(len(packed).to_bytes(4) + packed)
+
+
+def _stored(path: Path) -> Iterator[Stored]:
+    with path.open("rb") as file:
+        while size := file.read(4):
+            yield _decoder.decode(file.read(int.from_bytes(size)))
