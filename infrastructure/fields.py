@@ -141,6 +141,8 @@ class Environment:
     training: Training
     click_rate_alarm: ClickRateAlarm
     limits: AlarmLimits
+    answer_milliseconds: int
+    """How long a read may take once its container is warm; something stands in for what takes longer."""
     refresh_concurrency: int
     """Copies of `refresh_recommendations` at once; at least 2, as Lambda demands."""
     experiment_bake_minutes: int

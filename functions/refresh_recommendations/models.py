@@ -8,6 +8,7 @@ from tempfile import gettempdir
 from typing import TYPE_CHECKING, Final
 
 import msgspec
+from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 
 from personalization.adapters.faults import UNREACHABLE
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 KEPT: Final = 2
 """Models at once: definitions of experiments name at most one beside that in service."""
+_TRANSFER: Final = TransferConfig(num_download_attempts=2)
+"""The client tries each call again by itself."""
 _ABSENT: Final = frozenset({"NoSuchKey", "AccessDenied"})
 """What S3 says of an object that is not there, with and without the right to list the bucket."""
 
@@ -76,7 +79,7 @@ class ModelCache:
         for name in self._manifest(prefix, version):
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            self.client.download_file(self.bucket, prefix + name, str(target))
+            self.client.download_file(self.bucket, prefix + name, str(target), Config=_TRANSFER)
 
     def _manifest(self, prefix: str, version: str) -> list[str]:
         try:

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from personalization.attribution import Attribution, attribute
+from personalization.deadlines import NEVER, Deadline
 from personalization.errors import Conflict, InvalidInput, Unavailable
 from personalization.events import DELIBERATE, Event, decode_event
 from personalization.ledger import Mark
@@ -99,10 +100,11 @@ class Projector:
     clock: Callable[[], datetime]
     new_id: Callable[[], str]
 
-    def project(self, records: Sequence[StreamRecord]) -> Projection:
+    def project(self, records: Sequence[StreamRecord], deadline: Deadline = NEVER) -> Projection:
         """Apply a batch. Cost: one read per 100 users, one write a user, one queue call per 10 refreshes.
 
-        Users are written side by side; what each did is counted when all are done.
+        Users are written side by side; what each did is counted when all are done. Once the deadline is over
+        nothing new begins: what is left is to be sent again, and what is done stays done.
         """
         result = Projection()
         users, items = self._parse(records, result)
@@ -112,14 +114,14 @@ class Projector:
                 self._set_aside(record, f"the profile can't be read: {states[user_key].unreadable}", result)
         requests: dict[RefreshRequest, int] = {}
         with ThreadPoolExecutor(_WRITERS) as pool:
-            folds = pool.map(lambda user: self._apply(user, states[user], users[user]), users)
+            folds = pool.map(lambda user: self._apply(user, states[user], users[user], deadline), users)
             for (user_key, events), fold in zip(users.items(), folds, strict=True):
                 if fold is None:
                     result.failed.append(events[0][0].sequence_number)
                 else:
                     requests |= _count(user_key, fold, result)
-        self._put_items(items, result)
-        self._request(requests, result)
+        self._put_items(items, result, deadline)
+        self._request(requests, result, deadline)
         return result
 
     def _parse(
@@ -153,12 +155,14 @@ class Projector:
             return False
         return True
 
-    def _apply(self, user_key: str, state: UserState, events: _Events) -> _Fold | None:
+    def _apply(self, user_key: str, state: UserState, events: _Events, deadline: Deadline) -> _Fold | None:
         """Fold a user's events and write once; on a conflict read again and fold again.
 
         Returns what was done, or None if the user's events must be sent again.
         """
         for _ in range(_WRITE_ATTEMPTS):
+            if deadline.is_over:
+                return None
             fold = self._fold(state, events)
             if not fold.handled:
                 return fold
@@ -205,7 +209,10 @@ class Projector:
         state.refresh_due_at = now
         return 0
 
-    def _put_items(self, items: _Events, result: Projection) -> None:
+    def _put_items(self, items: _Events, result: Projection, deadline: Deadline) -> None:
+        if items and deadline.is_over:
+            result.failed.append(items[0][0].sequence_number)
+            return
         changes = [
             ItemChange(event.item, Mark.of(self.epoch, record.sequence_number))
             for record, event in items
@@ -219,9 +226,11 @@ class Projector:
             for record, _ in items:
                 self._set_aside(record, str(error), result)
 
-    def _request(self, requests: dict[RefreshRequest, int], result: Projection) -> None:
+    def _request(self, requests: dict[RefreshRequest, int], result: Projection, deadline: Deadline) -> None:
         """Queue refreshes; a lost one is made up for by the next read, which sees an old list."""
         try:
+            if deadline.is_over:
+                raise Unavailable("no time")
             self.refreshes.send(requests)
         except Unavailable:
             result.outcomes["refresh_lost"] += len(requests)
