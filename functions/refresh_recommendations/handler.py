@@ -14,7 +14,6 @@ from personalization.runtime.clock import now
 from personalization.runtime.due import due_in
 from personalization.runtime.observability import count, logger, metrics, milliseconds, seconds
 
-
 _WORST_SECONDS = 2 * BEHIND_A_QUEUE.seconds + 3
 """How long one message may take whose model, or whose table, hangs."""
 

@@ -8,6 +8,7 @@ from tempfile import gettempdir
 from typing import TYPE_CHECKING, Final
 
 import msgspec
+from boto3.exceptions import RetriesExceededError
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 
@@ -65,7 +66,7 @@ class ModelCache:
         shutil.rmtree(folder, ignore_errors=True)
         try:
             self._download(version, folder)
-        except (ClientError, *UNREACHABLE) as error:
+        except (ClientError, RetriesExceededError, *UNREACHABLE) as error:
             raise Unavailable(f"model {version} can't be fetched: {error}") from error
         try:
             return self.read(folder)
@@ -89,4 +90,7 @@ class ModelCache:
                 raise
             logger.warning("model is not published", version=version)
             raise ModelError(f"model {version} is not published") from error
-        return msgspec.json.decode(body, type=list[str])
+        try:
+            return msgspec.json.decode(body, type=list[str])
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise ModelError(f"the manifest of model {version} can't be read: {error}") from error

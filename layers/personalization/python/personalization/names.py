@@ -12,6 +12,8 @@ DEFAULT_SURFACE: Final = "home"
 DEFAULT_LABEL: Final = "Recommended for you"
 TITLE: Final = "{title}"
 """Of the item that the user acted on last, in a label."""
+RETRY_AFTER_SECONDS: Final = 4
+"""The longest that a refused client is asked to wait: about as long as a guard leaves a service alone."""
 
 
 class Metric(StrEnum):
