@@ -39,7 +39,8 @@ LOCAL: Final = Environment(
     region=LOCAL_REGION,
     architecture=host_architecture(),
     access=Access.OPEN,
-    throttle=Throttle(requests_per_second=1_000, burst=2_000),
+    throttle=Throttle(requests_per_second=1_000, burst=2_000, seldom_per_second=100),
+    edge=None,
     stream=Stream(
         shards=1,
         retention_hours=24,
@@ -79,7 +80,8 @@ DEV: Final = Environment(
     region=None,
     architecture=Architecture.ARM64,
     access=Access.IAM,
-    throttle=Throttle(requests_per_second=100, burst=200),
+    throttle=Throttle(requests_per_second=100, burst=200, seldom_per_second=10),
+    edge=None,
     stream=Stream(
         shards=1,
         retention_hours=24,
@@ -119,7 +121,8 @@ PROD: Final = Environment(
     region=None,
     architecture=Architecture.ARM64,
     access=Access.IAM,
-    throttle=Throttle(requests_per_second=2_000, burst=4_000),
+    throttle=Throttle(requests_per_second=2_000, burst=4_000, seldom_per_second=50),
+    edge=None,
     stream=Stream(
         shards=None,
         retention_hours=168,

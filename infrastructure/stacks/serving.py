@@ -101,7 +101,7 @@ class ServingStack(AttuneStack):
         )
         self._experiments.grant_read(function)
         grant_items(data.table, function, "BatchGetItem", keys=[USERS, SEGMENTS, CATALOG, MODEL])
-        grant_objects(data.models, "models/shared-lists", function, "GetObject")
+        grant_objects(data.models, "shared/", function, "GetObject")
         grant_send(data.refresh_queue, function)
         grant_secret(data.user_key_secret, function)
         grant_secret(data.token_secret, function)
@@ -119,7 +119,7 @@ class ServingStack(AttuneStack):
             timeout=Duration.seconds(10),
         )
         grant_items(self._data.table, function, "BatchGetItem", keys=[SEGMENTS, CATALOG, MODEL])
-        grant_objects(self._data.models, "models/shared-lists", function, "GetObject")
+        grant_objects(self._data.models, "shared/", function, "GetObject")
         return function
 
     def _ways_out(self) -> dict[str, str]:

@@ -189,10 +189,6 @@ def kept_lists_are_old(shop: Shop) -> None:
     dependencies().reader.shared.read_at = float("-inf")
 
 
-def without_copy(shop: Shop) -> None:
-    shop.objects.delete_object(Bucket="models", Key=keys.SHARED_COPY)
-
-
 def model_is_missing(shop: Shop) -> None:
     """Put a model in service whose files are not there."""
     _serve(shop, "gone")
@@ -310,10 +306,11 @@ CASES: tuple[Case, ...] = (
         milliseconds=COLD_MILLISECONDS,
     ),
     _read(
-        "DynamoDB is down, nothing published",
+        "DynamoDB is down, nothing was published",
         Mode.DOWN,
         call_name=_cold_answer,
-        prepare=without_copy,
+        prepare=cold,
+        modes={"dynamodb": Mode.DOWN, "s3": Mode.FORBIDS},
         says=NOTHING,
         asked=COLD_CALLS,
         milliseconds=COLD_MILLISECONDS,
@@ -596,7 +593,7 @@ CASES: tuple[Case, ...] = (
         "refresh_recommendations",
         refreshes(BEN, "u-1", "u-2"),
         "3 again",
-        modes={},
+        modes={"s3": Mode.FORBIDS},
         prepare=model_is_missing,
         asked={"dynamodb": 10, "s3": 3},
         after=reads_go_on,

@@ -37,6 +37,8 @@ class Mode(StrEnum):
     DOWN = "is down"
     THROTTLES = "throttles"
     FAILS = "fails"
+    FORBIDS = "refuses what is not there"
+    """As S3 does to whoever may not list the bucket."""
     THROTTLES_HALF = "throttles half of a batch"
 
 
@@ -112,6 +114,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.wire.released.wait(SLOW_SECONDS if mode is Mode.SLOW else 30)
         if mode is Mode.THROTTLES:
             self._send(*_refusal(self.service))
+        elif mode is Mode.FORBIDS:
+            self._send(403, {}, b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>")
         elif mode is Mode.FAILS:
             self._send(500, {}, b"{}")
         elif mode is Mode.THROTTLES_HALF:
