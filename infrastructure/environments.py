@@ -57,7 +57,8 @@ LOCAL: Final = Environment(
     ),
     click_rate_alarm=ClickRateAlarm(floor_percent=1.0, minimum_impressions=500),
     limits=AlarmLimits(p99_milliseconds=1_000, fallback_percent=50, monthly_dollars=50),
-    answer_milliseconds=800,
+    # The local AWS shares this machine's processors with whatever else runs.
+    answer_milliseconds=4_000,
     refresh_concurrency=2,
     experiment_bake_minutes=0,
     log_retention_days=1,

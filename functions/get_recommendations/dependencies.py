@@ -7,7 +7,7 @@ from typing import Final
 
 from functions.get_recommendations.settings import Settings
 from personalization.adapters.appconfig import Address, AppConfigSession, PolledDefinitions
-from personalization.adapters.clients import IN_THE_ANSWER, impatient
+from personalization.adapters.clients import Patience, impatient, in_an_answer
 from personalization.adapters.dynamodb import DynamoListStore
 from personalization.adapters.s3 import SharedCopy
 from personalization.adapters.secrets import read_secret
@@ -21,10 +21,10 @@ from personalization.runtime.observability import count_unread
 from personalization.runtime.settings import load_settings
 from personalization.serving import Recommender
 
-KEYS_SECONDS: Final = 1.0
-"""How long the first request of a container waits for the two keys, before its answer's own time begins."""
-DEFINITIONS_SECONDS: Final = 0.2
-"""How long it waits for the experiments, on top of the wait for the keys, which goes on meanwhile."""
+KEYS_SHARE: Final = 1.25
+"""Of an answer's time: how long the first request of a container waits for the two keys before."""
+DEFINITIONS_SHARE: Final = 0.25
+"""How long it waits for the experiments, which are asked for before the keys are."""
 
 
 @dataclass(frozen=True)
@@ -42,22 +42,33 @@ def settings() -> Settings:
     return load_settings(Settings)
 
 
+def answer_seconds() -> float:
+    """Return how long an answer may take."""
+    return int(settings().answer_milliseconds) / 1_000
+
+
+def _patience() -> Patience:
+    return in_an_answer(answer_seconds())
+
+
 @cache
 def keyless() -> Recommender:
     """Build the clients, while the experiments are read in the background; it answers for anybody."""
     known = settings()
     session = AppConfigSession(
-        impatient("appconfigdata", IN_THE_ANSWER), Address.parse(known.experiments_address)
+        impatient("appconfigdata", _patience()), Address.parse(known.experiments_address)
     )
     return Recommender(
-        store=DynamoListStore(impatient("dynamodb", IN_THE_ANSWER), known.table_name, read_attempts=1),
-        refreshes=SqsRefreshQueue(impatient("sqs", IN_THE_ANSWER), known.refresh_queue_url),
-        definitions=PolledDefinitions(session, now, count_unread, patience=DEFINITIONS_SECONDS),
+        store=DynamoListStore(impatient("dynamodb", _patience()), known.table_name, read_attempts=1),
+        refreshes=SqsRefreshQueue(impatient("sqs", _patience()), known.refresh_queue_url),
+        definitions=PolledDefinitions(
+            session, now, count_unread, patience=DEFINITIONS_SHARE * answer_seconds()
+        ),
         token_secret=None,
         clock=now,
         new_id=new_id,
         defaults=parse_definitions(known.default_treatments.encode()),
-        last_copy=SharedCopy(partial(impatient, "s3", IN_THE_ANSWER), known.model_bucket).read,
+        last_copy=SharedCopy(partial(impatient, "s3", _patience()), known.model_bucket).read,
     )
 
 
@@ -77,7 +88,7 @@ def dependencies() -> Dependencies:
     """
     recommender = keyless()
     arns = settings().token_secret_arn, settings().user_key_secret_arn
-    token_secret, secret = _guard_of_keys().call(lambda: _read_secrets(*arns), KEYS_SECONDS)
+    token_secret, secret = _guard_of_keys().call(lambda: _read_secrets(*arns), KEYS_SHARE * answer_seconds())
     return Dependencies(
         recommender=replace(recommender, token_secret=token_secret),
         user_key=partial(user_key, secret),
@@ -86,5 +97,5 @@ def dependencies() -> Dependencies:
 
 
 def _read_secrets(*arns: str) -> list[bytes]:
-    client = impatient("secretsmanager", IN_THE_ANSWER)
+    client = impatient("secretsmanager", _patience())
     return [read_secret(client, arn) for arn in arns]

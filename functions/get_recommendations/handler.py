@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from functions.get_recommendations.dependencies import Dependencies, dependencies, keyless, settings
+from functions.get_recommendations.dependencies import Dependencies, answer_seconds, dependencies, keyless
 from personalization.deadlines import Deadline
 from personalization.errors import Unavailable
 from personalization.experiments import Assignment
@@ -47,7 +47,7 @@ def handler(event: Event, context: Any) -> Response:
 
 
 def _due(context: Any) -> Deadline:
-    return due_in(int(settings().answer_milliseconds) / 1_000, context)
+    return due_in(answer_seconds(), context)
 
 
 def _query(event: Event, user_key: Callable[[str], str]) -> Query:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 
 from functions.get_trending.settings import Settings
-from personalization.adapters.clients import IN_THE_ANSWER, impatient
+from personalization.adapters.clients import impatient, in_an_answer
 from personalization.adapters.dynamodb import DynamoListStore
 from personalization.adapters.s3 import SharedCopy
 from personalization.deadlines import Guard
@@ -24,11 +24,13 @@ class Dependencies:
 def dependencies() -> Dependencies:
     """Build the client."""
     settings = load_settings(Settings)
+    seconds = int(settings.answer_milliseconds) / 1_000
+    patience = in_an_answer(seconds)
     reader = SharedReader(
-        store=DynamoListStore(impatient("dynamodb", IN_THE_ANSWER), settings.table_name, read_attempts=1),
+        store=DynamoListStore(impatient("dynamodb", patience), settings.table_name, read_attempts=1),
         shared=SharedLists(),
-        last_copy=SharedCopy(partial(impatient, "s3", IN_THE_ANSWER), settings.model_bucket).read,
+        last_copy=SharedCopy(partial(impatient, "s3", patience), settings.model_bucket).read,
         table=Guard(),
         copy=Guard(attempts=1),
     )
-    return Dependencies(reader, int(settings.answer_milliseconds) / 1_000)
+    return Dependencies(reader, seconds)

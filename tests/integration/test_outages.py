@@ -7,18 +7,19 @@ from collections.abc import Iterator
 
 import pytest
 
+from infrastructure.environments import PROD
 from outages.cases import CASES, Case
 from outages.shop import Shop, open_shop
 
 pytestmark = pytest.mark.xdist_group("outages")
 QUICK = [case for case in CASES if not case.slow]
-PATIENCE = 3.0
+PATIENCE = 3
 """Of a machine that is busy with other tests: what hangs without a limit takes longer by far."""
 
 
 @pytest.fixture(scope="module")
 def shop() -> Iterator[Shop]:
-    with open_shop() as opened:
+    with open_shop(2 * PROD.answer_milliseconds) as opened:
         yield opened
 
 

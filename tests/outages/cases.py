@@ -282,7 +282,7 @@ CASES: tuple[Case, ...] = (
         "DynamoDB hangs, after 3 failures",
         Mode.DOWN,
         during=fail(_ann, 3),
-        milliseconds=50,
+        milliseconds=100,
         asked={},
     ),
     _read(
@@ -409,7 +409,7 @@ CASES: tuple[Case, ...] = (
         prepare=cold,
         answer="503",
         says={"code": "unavailable"},
-        milliseconds=1_500,
+        milliseconds=2_500,
         asked={"secretsmanager": 2},
         after=is_taken_when_sent_again,
     ),
@@ -432,7 +432,7 @@ CASES: tuple[Case, ...] = (
         during=Shop.events,
         answer="503",
         says={"code": "stream_busy"},
-        milliseconds=50,
+        milliseconds=100,
         asked={},
         after=is_taken_when_sent_again,
     ),
@@ -477,7 +477,7 @@ CASES: tuple[Case, ...] = (
         call=_ben,
         answer="200",
         says={"source": "stale_list"},
-        milliseconds=350,
+        milliseconds=ANSWER_MILLISECONDS,
         asked={"dynamodb": 1, "sqs": 1},
     ),
     Case(
@@ -488,7 +488,7 @@ CASES: tuple[Case, ...] = (
         during=fail(_ben, 3),
         answer="200",
         says={"source": "stale_list"},
-        milliseconds=100,
+        milliseconds=ANSWER_MILLISECONDS,
         asked={"dynamodb": 1},
     ),
     Case(
@@ -498,7 +498,7 @@ CASES: tuple[Case, ...] = (
         call=_ben,
         answer="200",
         says={"source": "stale_list"},
-        milliseconds=350,
+        milliseconds=ANSWER_MILLISECONDS,
         asked={"dynamodb": 1, "sqs": 1},
     ),
     _batch(

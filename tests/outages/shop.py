@@ -18,6 +18,7 @@ import pytest
 from contracts.conftest import TABLE
 from factories import client_event, event, listed
 from infrastructure.definitions import read_definitions
+from infrastructure.environments import ENVIRONMENTS
 from integration.conftest import Platform, deployed
 from outages.wire import Mode, Wire, sockets
 from personalization import keys
@@ -207,10 +208,11 @@ def _outcome(
 
 
 @contextmanager
-def open_shop() -> Iterator[Shop]:
+def open_shop(answer_milliseconds: int = ENVIRONMENTS["prod"].answer_milliseconds) -> Iterator[Shop]:
     """A shop whose functions reach AWS through the sockets; the shop itself does not."""
     with pytest.MonkeyPatch.context() as patch, deployed(patch) as platform, sockets() as wire:
         patch.setenv("ALARM_PREFIX", "attune-test-")
+        patch.setenv("ANSWER_MILLISECONDS", str(answer_milliseconds))
         shop = Shop(platform, wire)
         with _through(wire):
             yield shop

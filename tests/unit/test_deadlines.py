@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from personalization.adapters.clients import BEHIND_A_QUEUE, IN_THE_ANSWER, INGESTING, ON_REQUEST, Patience
+from personalization.adapters.clients import BEHIND_A_QUEUE, INGESTING, ON_REQUEST, Patience, in_an_answer
 from personalization.deadlines import FAILURES, REST_SECONDS, Deadline, Guard
 from personalization.errors import InvalidInput, Unavailable
 from personalization.runtime.due import RESERVE_SECONDS, due_in
@@ -140,7 +140,7 @@ def test_a_part_of_a_deadline_comes_first() -> None:
 
 @pytest.mark.parametrize(
     ("patience", "longest"),
-    [(IN_THE_ANSWER, 0.5), (INGESTING, 2.5), (ON_REQUEST, 6.0), (BEHIND_A_QUEUE, 9.0)],
+    [(in_an_answer(0.8), 0.5), (INGESTING, 2.5), (ON_REQUEST, 6.0), (BEHIND_A_QUEUE, 9.0)],
 )
 def test_each_kind_of_client_gives_up_in_time(patience: Patience, longest: float) -> None:
     assert patience.seconds == longest

@@ -107,11 +107,12 @@ class Projector:
         nothing new begins: what is left is to be sent again, and what is done stays done.
         """
         result = Projection()
-        users, items = self._parse(records, result)
+        users, items = self._parse(records, result, deadline)
         states = self.profiles.load(users)
         for user_key in [user for user in users if states[user].unreadable]:
             for record, _ in users.pop(user_key):
-                self._set_aside(record, f"the profile can't be read: {states[user_key].unreadable}", result)
+                reason = f"the profile can't be read: {states[user_key].unreadable}"
+                self._set_aside(record, reason, result, deadline)
         requests: dict[RefreshRequest, int] = {}
         with ThreadPoolExecutor(_WRITERS) as pool:
             folds = pool.map(lambda user: self._apply(user, states[user], users[user], deadline), users)
@@ -125,7 +126,7 @@ class Projector:
         return result
 
     def _parse(
-        self, records: Iterable[StreamRecord], result: Projection
+        self, records: Iterable[StreamRecord], result: Projection, deadline: Deadline
     ) -> tuple[dict[str, _Events], _Events]:
         users: dict[str, _Events] = {}
         items: _Events = []
@@ -142,13 +143,15 @@ class Projector:
                 else:
                     raise InvalidInput("invalid_field", "neither a user's event nor an item's")
             except InvalidInput as error:
-                if not self._set_aside(record, str(error), result):
+                if not self._set_aside(record, str(error), result, deadline):
                     stuck.add(record.partition_key)
         return users, items
 
-    def _set_aside(self, record: StreamRecord, reason: str, result: Projection) -> bool:
+    def _set_aside(self, record: StreamRecord, reason: str, result: Projection, deadline: Deadline) -> bool:
         """Quarantine a record; return False, and mark it for retry, if that isn't possible now."""
         try:
+            if deadline.is_over:
+                raise Unavailable("no time")
             result.outcomes["quarantined"] += self.quarantine.put(record, epoch=self.epoch, reason=reason)
         except Unavailable:
             result.failed.append(record.sequence_number)
@@ -224,7 +227,7 @@ class Projector:
             result.failed.append(items[0][0].sequence_number)
         except InvalidInput as error:
             for record, _ in items:
-                self._set_aside(record, str(error), result)
+                self._set_aside(record, str(error), result, deadline)
 
     def _request(self, requests: dict[RefreshRequest, int], result: Projection, deadline: Deadline) -> None:
         """Queue refreshes; a lost one is made up for by the next read, which sees an old list."""

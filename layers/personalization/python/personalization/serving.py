@@ -36,8 +36,8 @@ from personalization.tokens import issue
 
 ANSWER_SECONDS: Final = 0.8
 """How long an answer may take, unless the caller says otherwise."""
-QUEUE_SECONDS: Final = 0.2
-"""At most, to ask for a refresh: the answer is ready, and the next request would ask again."""
+QUEUE_SHARE: Final = 0.25
+"""Of what is left, to ask for a refresh: the answer is ready, and the next request would ask again."""
 LABELS: Final = {
     Source.SEGMENT: "Popular right now",
     Source.TRENDING: "Trending now",
@@ -292,8 +292,8 @@ class Recommender:
     def _ask_for_refresh(self, query: Query, build: Build, deadline: Deadline) -> None:
         """Queue a refresh; when the queue is out of reach the answer matters more."""
         request = RefreshRequest(query.user_key, (query.surface,), (build,))
-        seconds = min(QUEUE_SECONDS, deadline.remaining)
         with suppress(Unavailable):
+            seconds = deadline.part(QUEUE_SHARE).remaining
             self.guards.queue.call(lambda: self.refreshes.send({request: 0}), seconds)
 
 

@@ -30,14 +30,24 @@ class Patience:
         return self.attempts * (self.connect_seconds + self.read_seconds) + pauses
 
 
-IN_THE_ANSWER: Final = Patience(0.2, 0.3, attempts=1)
-"""A user waits; `deadlines.Guard` tries again, sooner than botocore would, and bounds what sockets don't."""
 INGESTING: Final = Patience(0.5, 2.0, attempts=1)
 """A client waits that must know what was taken; the stream's adapter tries again."""
 ON_REQUEST: Final = Patience(0.5, 2.0, attempts=2)
 """An operator waits."""
 BEHIND_A_QUEUE: Final = Patience(1.0, 3.0, attempts=2)
 """Nobody waits, and what fails comes again."""
+
+
+def in_an_answer(seconds: float) -> Patience:
+    """Return the patience of a call while a user waits for an answer that may take so long.
+
+    A read that hangs leaves time for another, and both for what stands in. There is one attempt: a
+    `deadlines.Guard` tries again, sooner than botocore would, and bounds what sockets don't.
+
+    >>> in_an_answer(0.8)
+    Patience(connect_seconds=0.2, read_seconds=0.3, attempts=1)
+    """
+    return Patience(round(0.25 * seconds, 3), round(0.375 * seconds, 3), attempts=1)
 
 
 def impatient(service: str, patience: Patience = BEHIND_A_QUEUE) -> Any:
