@@ -6,6 +6,7 @@ from infrastructure.environments import LOCAL, environment_named
 from infrastructure.fields import Environment
 from infrastructure.stacks.analytics import AnalyticsStack
 from infrastructure.stacks.data import DataStack
+from infrastructure.stacks.edge import EdgeStack
 from infrastructure.stacks.experiments import ExperimentsStack
 from infrastructure.stacks.ingestion import IngestionStack
 from infrastructure.stacks.observability import ObservabilityStack
@@ -34,6 +35,8 @@ def define(app: App, env: Environment) -> None:
         training=training,
         experiments=experiments,
     )
+    if env.edge is not None:
+        EdgeStack(app, "edge", environment=env, edge=env.edge)
     check_with_nag(app)
 
 

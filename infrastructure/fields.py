@@ -49,6 +49,24 @@ class Throttle:
 
     requests_per_second: int
     burst: int
+    seldom_per_second: int
+    """Of each route that people and nightly jobs call, and no page view: catalogue, experiments, console."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edge:
+    """A CloudFront distribution with a firewall before the API, for browsers and apps."""
+
+    domain: str
+    """What browsers call; its DNS record points to the distribution."""
+    certificate_arn: str
+    """Of that domain, in us-east-1. CloudFront's own certificate would let TLS 1.0 pass."""
+    api_host: str
+    """The host in the output `ApiUrl`: CloudFront takes firewalls of us-east-1 alone, so they come second."""
+    requests_per_address: int
+    """In five minutes, of one address, before it is refused for a while; many people may share one."""
+    requests_per_client: int
+    """In five minutes, of one token."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,10 +155,13 @@ class Environment:
     architecture: Architecture
     access: Access
     throttle: Throttle
+    edge: Edge | None
     stream: Stream
     training: Training
     click_rate_alarm: ClickRateAlarm
     limits: AlarmLimits
+    answer_milliseconds: int
+    """How long a read may take once its container is warm; something stands in for what takes longer."""
     refresh_concurrency: int
     """Copies of `refresh_recommendations` at once; at least 2, as Lambda demands."""
     experiment_bake_minutes: int

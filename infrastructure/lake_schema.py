@@ -75,6 +75,7 @@ EXPOSURES: Final[Columns] = {
     "device": "string",
     "referrer": "string",
     "bot": "boolean",
+    "degraded": "string",
 }
 
 _INTERVAL: Final = _array("double")

@@ -3,7 +3,7 @@
 Whatever fails before the switch leaves the model in service as it was; running it again is harmless.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,10 +15,12 @@ import msgspec
 
 from personalization import keys
 from personalization.errors import ModelError
+from personalization.lists import RecommendationList
 from personalization.ports import ActiveModel, ListStore, ModelStore
 from personalization.profiles import at_seconds
 from personalization.refreshing import LIST_LIFETIME
 from personalization.registry import QUALITY_FILE
+from personalization.shared import pack
 from training.lists import StoredList
 
 WRITERS: Final = 16
@@ -40,8 +42,8 @@ class Publisher:
     ) -> int:
         """Publish a model folder, what it was found to be like, and its lists; return how many were written.
 
-        A list of a later revision that is already there stays. Cost: a put a file and a conditional
-        write a list.
+        A list of a later revision that is already there stays. What all users share is put beside the models
+        too, for when the table can't be read. Cost: a put a file and a conditional write a list.
 
         Raises
         ------
@@ -51,7 +53,9 @@ class Publisher:
         """
         self._active(version)
         self._store(model, version, quality)
-        written = self._write(lists)
+        shared: dict[str, RecommendationList] = {}
+        written = self._write(_noting(lists, shared))
+        self.models.put(keys.SHARED_COPY, pack(shared))
         before = self._active(version)
         previous = before.version if before and before.version != version else before and before.previous
         self.lists.activate(ActiveModel(version, previous or None, at_seconds(self.now)))
@@ -88,3 +92,11 @@ class Publisher:
 
         with ThreadPoolExecutor(WRITERS) as pool:
             return sum(sum(pool.map(write, chunk)) for chunk in batched(lists, BATCH, strict=False))
+
+
+def _noting(lists: Iterable[StoredList], shared: dict[str, RecommendationList]) -> Iterator[StoredList]:
+    """Pass lists on, and keep those that all users share by their names."""
+    for stored in lists:
+        if name := keys.shared_name(stored.key):
+            shared[name] = stored.recommendations
+        yield stored

@@ -6,7 +6,7 @@ from functools import cache, partial
 
 from functions.get_console_data.settings import Settings
 from personalization.adapters.appconfig import Address, DeployedDefinitions
-from personalization.adapters.clients import impatient
+from personalization.adapters.clients import ON_REQUEST, impatient
 from personalization.adapters.cloudwatch import CloudWatchMonitor
 from personalization.adapters.dynamodb import DynamoCatalog, DynamoExperimentStore, DynamoListStore
 from personalization.adapters.s3 import S3Archive
@@ -39,17 +39,19 @@ class Dependencies:
 def dependencies() -> Dependencies:
     """Build the clients and read the user key."""
     settings = load_settings(Settings)
-    table = impatient("dynamodb")
+    table = impatient("dynamodb", ON_REQUEST)
     lists = DynamoListStore(table, settings.table_name)
     catalogue = DynamoCatalog(table, settings.table_name)
     address = Address.parse(settings.experiments_address)
     return Dependencies(
         lists=lists,
         results=DynamoExperimentStore(table, settings.table_name),
-        models=S3Archive(impatient("s3"), settings.model_bucket),
-        monitor=CloudWatchMonitor(impatient("cloudwatch")),
-        deployed=DeployedDefinitions(impatient("appconfigdata"), address),
-        user_key=partial(user_key, read_secret(impatient("secretsmanager"), settings.user_key_secret_arn)),
+        models=S3Archive(impatient("s3", ON_REQUEST), settings.model_bucket),
+        monitor=CloudWatchMonitor(impatient("cloudwatch", ON_REQUEST)),
+        deployed=DeployedDefinitions(impatient("appconfigdata", ON_REQUEST), address),
+        user_key=partial(
+            user_key, read_secret(impatient("secretsmanager", ON_REQUEST), settings.user_key_secret_arn)
+        ),
         alarm_prefix=settings.alarm_prefix,
         inspector=Inspector(lists, catalogue.items),
     )

@@ -5,7 +5,7 @@ from functools import cache
 
 from functions.get_experiment.settings import Settings
 from personalization.adapters.appconfig import Address, DeployedDefinitions
-from personalization.adapters.clients import impatient
+from personalization.adapters.clients import ON_REQUEST, impatient
 from personalization.adapters.dynamodb import DynamoExperimentStore
 from personalization.experiments import NO_EXPERIMENTS
 from personalization.ports import ExperimentStore
@@ -31,6 +31,6 @@ def dependencies() -> Dependencies:
     settings = load_settings(Settings)
     address = Address.parse(settings.experiments_address)
     return Dependencies(
-        DynamoExperimentStore(impatient("dynamodb"), settings.table_name),
-        DeployedDefinitions(impatient("appconfigdata"), address),
+        DynamoExperimentStore(impatient("dynamodb", ON_REQUEST), settings.table_name),
+        DeployedDefinitions(impatient("appconfigdata", ON_REQUEST), address),
     )

@@ -1,22 +1,30 @@
 """Wiring of `get_recommendations`, once per container."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache, partial
+from typing import Final
 
 from functions.get_recommendations.settings import Settings
 from personalization.adapters.appconfig import Address, AppConfigSession, PolledDefinitions
-from personalization.adapters.clients import impatient
+from personalization.adapters.clients import Patience, impatient, in_an_answer
 from personalization.adapters.dynamodb import DynamoListStore
+from personalization.adapters.s3 import SharedCopy
 from personalization.adapters.secrets import read_secret
 from personalization.adapters.sqs import SqsRefreshQueue
 from personalization.bots import is_bot_calling
+from personalization.deadlines import Guard
 from personalization.definitions import parse_definitions
 from personalization.identity import user_key
 from personalization.runtime.clock import new_id, now
 from personalization.runtime.observability import count_unread
 from personalization.runtime.settings import load_settings
 from personalization.serving import Recommender
+
+KEYS_SHARE: Final = 1.25
+"""Of an answer's time: how long the first request of a container waits for the two keys before."""
+DEFINITIONS_SHARE: Final = 0.25
+"""How long it waits for the experiments, which are asked for before the keys are."""
 
 
 @dataclass(frozen=True)
@@ -29,24 +37,65 @@ class Dependencies:
 
 
 @cache
-def dependencies() -> Dependencies:
-    """Build the clients and read the two keys, while the experiments are read in the background."""
-    settings = load_settings(Settings)
-    session = AppConfigSession(impatient("appconfigdata"), Address.parse(settings.experiments_address))
-    definitions = PolledDefinitions(session, now, count_unread)
-    secrets = impatient("secretsmanager")
-    recommender = Recommender(
-        store=DynamoListStore(impatient("dynamodb"), settings.table_name),
-        refreshes=SqsRefreshQueue(impatient("sqs"), settings.refresh_queue_url),
-        definitions=definitions,
-        token_secret=read_secret(secrets, settings.token_secret_arn),
+def settings() -> Settings:
+    """Read the environment."""
+    return load_settings(Settings)
+
+
+def answer_seconds() -> float:
+    """Return how long an answer may take."""
+    return int(settings().answer_milliseconds) / 1_000
+
+
+def _patience() -> Patience:
+    return in_an_answer(answer_seconds())
+
+
+@cache
+def keyless() -> Recommender:
+    """Build the clients, while the experiments are read in the background; it answers for anybody."""
+    known = settings()
+    session = AppConfigSession(
+        impatient("appconfigdata", _patience()), Address.parse(known.experiments_address)
+    )
+    return Recommender(
+        store=DynamoListStore(impatient("dynamodb", _patience()), known.table_name, read_attempts=1),
+        refreshes=SqsRefreshQueue(impatient("sqs", _patience()), known.refresh_queue_url),
+        definitions=PolledDefinitions(
+            session, now, count_unread, patience=DEFINITIONS_SHARE * answer_seconds()
+        ),
+        token_secret=None,
         clock=now,
         new_id=new_id,
-        defaults=parse_definitions(settings.default_treatments.encode()),
+        defaults=parse_definitions(known.default_treatments.encode()),
+        last_copy=SharedCopy(partial(impatient, "s3", _patience()), known.model_bucket).read,
     )
-    secret = read_secret(secrets, settings.user_key_secret_arn)
+
+
+@cache
+def _guard_of_keys() -> Guard:
+    return Guard()
+
+
+@cache
+def dependencies() -> Dependencies:
+    """Read the two keys; until that succeeds it is tried anew by each request, but not while it can't.
+
+    Raises
+    ------
+    Unavailable
+        The keys can't be read in time.
+    """
+    recommender = keyless()
+    arns = settings().token_secret_arn, settings().user_key_secret_arn
+    token_secret, secret = _guard_of_keys().call(lambda: _read_secrets(*arns), KEYS_SHARE * answer_seconds())
     return Dependencies(
-        recommender=recommender,
+        recommender=replace(recommender, token_secret=token_secret),
         user_key=partial(user_key, secret),
         is_bot_calling=lru_cache(maxsize=4096)(is_bot_calling),
     )
+
+
+def _read_secrets(*arns: str) -> list[bytes]:
+    client = impatient("secretsmanager", _patience())
+    return [read_secret(client, arn) for arn in arns]

@@ -9,6 +9,10 @@ class Settings:
 
     Attributes
     ----------
+    model_bucket
+        Where what all users share was last published to.
+    answer_milliseconds
+        How long an answer may take, once the container has its keys.
     experiments_address
         `adapters.appconfig.Address`.
     default_treatments
@@ -17,6 +21,8 @@ class Settings:
 
     table_name: str
     refresh_queue_url: str
+    model_bucket: str
+    answer_milliseconds: str
     user_key_secret_arn: str
     token_secret_arn: str
     experiments_address: str

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache, partial
 
 from functions.ingest_events.settings import Settings
-from personalization.adapters.clients import impatient
+from personalization.adapters.clients import INGESTING, ON_REQUEST, impatient
 from personalization.adapters.kinesis import KinesisEventStream
 from personalization.adapters.secrets import read_secret
 from personalization.bots import is_bot, is_bot_calling
@@ -28,9 +28,9 @@ class Dependencies:
 def dependencies() -> Dependencies:
     """Build the clients and read the key of the pseudonyms."""
     settings = load_settings(Settings)
-    secret = read_secret(impatient("secretsmanager"), settings.user_key_secret_arn)
+    secret = read_secret(impatient("secretsmanager", ON_REQUEST), settings.user_key_secret_arn)
     return Dependencies(
-        stream=KinesisEventStream(impatient("kinesis"), settings.stream_name),
+        stream=KinesisEventStream(impatient("kinesis", INGESTING), settings.stream_name),
         user_key=partial(user_key, secret),
         is_bot=lru_cache(maxsize=4096)(is_bot),
         is_bot_calling=lru_cache(maxsize=4096)(is_bot_calling),

@@ -5,27 +5,39 @@ from contextlib import suppress
 from typing import Any
 
 from functions.refresh_recommendations.dependencies import refresher
+from personalization.adapters.clients import BEHIND_A_QUEUE
 from personalization.adapters.sqs import refresh_request
-from personalization.errors import AttuneError
+from personalization.errors import AttuneError, Unavailable
 from personalization.keys import ACTIVE_MODEL
 from personalization.names import Metric
 from personalization.runtime.clock import now
+from personalization.runtime.due import due_in
 from personalization.runtime.observability import count, logger, metrics, milliseconds, seconds
+
+_WORST_SECONDS = 2 * BEHIND_A_QUEUE.seconds + 3
+"""How long one message may take whose model, or whose table, hangs."""
 
 
 @metrics.log_metrics
-def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:  # noqa: ARG001
-    """Rebuild lists; report the messages that failed, which come again and then rest as dead letters."""
+def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+    """Rebuild lists; report the messages that failed, which come again and then rest as dead letters.
+
+    None begins for which there is no time: a timeout would bring back those that are done as well.
+    """
+    deadline = due_in(float("inf"), context, reserve=_WORST_SECONDS)
     failed = []
     for record in event["Records"]:
         try:
+            if deadline.is_over:
+                raise Unavailable("no time is left for this message")
             count(Metric.LISTS_REFRESHED, refresher().refresh(refresh_request(record["body"])))
             sent_at = float(record["attributes"]["SentTimestamp"])
             milliseconds(Metric.REFRESH_LAG, max(0.0, now().timestamp() * 1000 - sent_at))
         except AttuneError:
             logger.exception("refresh failed", message_id=record["messageId"])
             failed.append({"itemIdentifier": record["messageId"]})
-    _measure_model()
+    if not deadline.is_over:
+        _measure_model()
     return {"batchItemFailures": failed}
 
 

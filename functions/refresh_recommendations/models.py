@@ -8,6 +8,8 @@ from tempfile import gettempdir
 from typing import TYPE_CHECKING, Final
 
 import msgspec
+from boto3.exceptions import RetriesExceededError
+from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 
 from personalization.adapters.faults import UNREACHABLE
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 KEPT: Final = 2
 """Models at once: definitions of experiments name at most one beside that in service."""
+_TRANSFER: Final = TransferConfig(num_download_attempts=2)
+"""The client tries each call again by itself."""
 _ABSENT: Final = frozenset({"NoSuchKey", "AccessDenied"})
 """What S3 says of an object that is not there, with and without the right to list the bucket."""
 
@@ -62,7 +66,7 @@ class ModelCache:
         shutil.rmtree(folder, ignore_errors=True)
         try:
             self._download(version, folder)
-        except (ClientError, *UNREACHABLE) as error:
+        except (ClientError, RetriesExceededError, *UNREACHABLE) as error:
             raise Unavailable(f"model {version} can't be fetched: {error}") from error
         try:
             return self.read(folder)
@@ -76,7 +80,7 @@ class ModelCache:
         for name in self._manifest(prefix, version):
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            self.client.download_file(self.bucket, prefix + name, str(target))
+            self.client.download_file(self.bucket, prefix + name, str(target), Config=_TRANSFER)
 
     def _manifest(self, prefix: str, version: str) -> list[str]:
         try:
@@ -86,4 +90,7 @@ class ModelCache:
                 raise
             logger.warning("model is not published", version=version)
             raise ModelError(f"model {version} is not published") from error
-        return msgspec.json.decode(body, type=list[str])
+        try:
+            return msgspec.json.decode(body, type=list[str])
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise ModelError(f"the manifest of model {version} can't be read: {error}") from error

@@ -6,11 +6,13 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 
 from functions.update_profiles.dependencies import projector
+from personalization.adapters.clients import BEHIND_A_QUEUE
 from personalization.adapters.kinesis import stream_records
 from personalization.metric_catalogue import BY_SURFACE_AND_VARIANT
 from personalization.names import Metric
 from personalization.projection import Projection
 from personalization.runtime.clock import now
+from personalization.runtime.due import due_in
 from personalization.runtime.observability import count, metrics, milliseconds, write_by
 
 _METRICS = {
@@ -20,12 +22,15 @@ _METRICS = {
     "quarantined": Metric.EVENTS_QUARANTINED,
 }
 _UNITS = {Metric.DWELL: MetricUnit.Seconds, Metric.REVENUE: MetricUnit.NoUnit}
+_WORST_SECONDS = 2 * BEHIND_A_QUEUE.seconds + 3
+"""How long what was begun may go on: a write and a read of a table that hangs."""
 
 
 @metrics.log_metrics
-def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:  # noqa: ARG001
-    """Apply a batch; report the records Lambda must send again."""
-    projection = projector().project(stream_records(event))
+def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+    """Apply a batch, as much as there is time for; report the records Lambda must send again."""
+    deadline = due_in(float("inf"), context, reserve=_WORST_SECONDS)
+    projection = projector().project(stream_records(event), deadline)
     measure(projection)
     return {"batchItemFailures": [{"itemIdentifier": number} for number in projection.failed]}
 

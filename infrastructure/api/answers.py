@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 
 from personalization.experiment_results import Decision
 from personalization.lists import ListItem
-from personalization.names import Source
+from personalization.names import Degraded, Source
 
 Count = Annotated[int, Meta(ge=0)]
 RejectionCode = Literal[
@@ -46,12 +46,14 @@ class Assignment(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Recommendations(Struct, frozen=True, forbid_unknown_fields=True):
-    """Items for one user, best first, and the receipt that events bring back.
+    """Items for one user, best first, and the receipt that events bring back; `degraded` names stand-ins.
 
     `forced` names variants that were asked for on purpose; `experiments` tells whether definitions were read.
+    `degraded` is there if the user's own records could not be read in time: the answer counts for no
+    experiment, and without a receipt what comes of it is not attributed.
     """
 
-    recommendation_id: str
+    recommendation_id: str | None
     label: str
     items: tuple[ListItem, ...]
     source: Source
@@ -59,6 +61,7 @@ class Recommendations(Struct, frozen=True, forbid_unknown_fields=True):
     assignments: tuple[Assignment, ...]
     experiments: Literal["in_force", "unavailable"]
     forced: tuple[Assignment, ...] = ()
+    degraded: Degraded | None = None
 
 
 class Verdict(Struct, frozen=True, forbid_unknown_fields=True):
@@ -80,10 +83,11 @@ class Experiments(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Trending(Struct, frozen=True, forbid_unknown_fields=True):
-    """Items that all users share, best first."""
+    """Items that all users share, best first; `degraded`, where it is there, says that they may be old."""
 
     items: tuple[ListItem, ...]
     model_version: str | None
+    degraded: Degraded | None = None
 
 
 class Problem(Struct, frozen=True, forbid_unknown_fields=True):

@@ -11,9 +11,17 @@ import msgspec
 from infrastructure.api.answers import GatewayMessage, Problem
 from infrastructure.api.routes import ALWAYS, ROUTES, Batch, Parameter, Route, codes_of
 from personalization.events import MAX_BODY_BYTES, MAX_EVENT_BYTES
+from personalization.names import RETRY_AFTER_SECONDS
 
 Json = dict[str, Any]
 _REFERENCE: Final = "#/components/schemas/{name}"
+_RETRY_AFTER: Final = {
+    "Retry-After": {
+        "description": "Seconds to wait before it is sent again; spread, lest all come back at once.",
+        "required": True,
+        "schema": {"type": "integer", "minimum": 1, "maximum": RETRY_AFTER_SECONDS},
+    }
+}
 _OF_THE_GATEWAY: Final = {403: "The request is not signed.", 404: "No such route.", 429: "Too many requests."}
 
 
@@ -134,7 +142,8 @@ def _success(route: Route) -> Json:
 def _refusal(route: Route, status: int) -> Json:
     narrowed = {"properties": {"code": {"enum": list(codes_of(route, status))}, "status": {"const": status}}}
     schema = {"allOf": [_reference(Problem), narrowed]}
-    return _answer(HTTPStatus(status).phrase, "application/problem+json", schema)
+    answer = _answer(HTTPStatus(status).phrase, "application/problem+json", schema)
+    return answer | ({"headers": _RETRY_AFTER} if status == HTTPStatus.SERVICE_UNAVAILABLE else {})
 
 
 def _answer(about: str, content_type: str, schema: Json) -> Json:

@@ -6,10 +6,10 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_logs as logs
 
 from infrastructure.constructs.alarms import ABOVE, FIVE_MINUTES, MINUTE, SUM, Alarms, Rule
-from infrastructure.constructs.metrics import served
+from infrastructure.constructs.metrics import counted, served
 from infrastructure.constructs.web_api import WebApi
 from infrastructure.fields import AlarmLimits
-from personalization.names import NAMESPACE, Source
+from personalization.names import NAMESPACE, Metric, Source
 
 _OWN_LISTS: Final = (Source.LIST, Source.STALE_LIST)
 ACCESS_LOG: Final = f"{NAMESPACE}/AccessLog"
@@ -100,6 +100,31 @@ def fallback_share(alarms: Alarms, limits: AlarmLimits) -> cloudwatch.Alarm:
         Rule(comparison=ABOVE, threshold=limits.fallback_percent, periods=3, breaching=3),
         f"More than {limits.fallback_percent}% of answers show what is popular, not what the user likes.",
         "fallback-share",
+    )
+
+
+def answers_degraded(alarms: Alarms, api: WebApi) -> cloudwatch.Alarm:
+    """Watch the share of answers that had to do without the table or the keys: nobody gets an error of it."""
+    functions = ("get_recommendations", "get_trending")
+    degraded = {
+        f"of_{name}": counted(Metric.ANSWERS_DEGRADED, service=name, period=MINUTE) for name in functions
+    }
+    using: dict[str, cloudwatch.IMetric] = {**degraded}
+    using["requests"] = api.api.metric_count(period=MINUTE, statistic=SUM)
+    total = " + ".join(f"FILL({name}, 0)" for name in degraded)
+    share = cloudwatch.MathExpression(
+        expression=f"IF(requests >= 20, 100 * ({total}) / requests)",
+        using_metrics=using,
+        period=MINUTE,
+        label="degraded, %",
+    )
+    return alarms.watch(
+        "AnswersDegraded",
+        share,
+        Rule(comparison=ABOVE, threshold=1, periods=5, breaching=3),
+        "Users see what is popular instead of their own: more than 1% of answers could not be read in time.",
+        "answers-degraded",
+        notify=False,
     )
 
 

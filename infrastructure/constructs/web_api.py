@@ -1,6 +1,7 @@
 """The HTTP API in front of the functions."""
 
 import json
+import re
 from typing import Final
 
 from aws_cdk import aws_apigatewayv2 as http
@@ -27,6 +28,9 @@ _ACCESS_LOG: Final = json.dumps(
     }
 )
 
+_SELDOM: Final = re.compile(r"/v1(/server)?/(admin|console|experiments|items)(/|$)")
+"""Routes that cost more than they are called for: a loop of one operator must not use up what users need."""
+
 
 class WebApi(Construct):
     """An HTTP API with one throttled, logged stage; every route asks for what the environment says."""
@@ -39,8 +43,10 @@ class WebApi(Construct):
             create_default_stage=False,
             default_authorizer=_authorizer(environment.access),
         )
+        self._throttle = environment.throttle
         self.access_logs = log_group(self, "AccessLogs", environment=environment)
         self.stage = self._stage(environment)
+        self._limits: dict[str, dict[str, object]] = {}
         if environment.access is Access.OPEN:
             acknowledge(self, {"AwsSolutions-APIG4": "Only the local AWS has this account number."})
 
@@ -77,7 +83,20 @@ class WebApi(Construct):
             authorizer=authorizer,
             authorization_scopes=[scope] if authorizer and scope else None,
         )
+        if _SELDOM.match(path):
+            self._limit(route, f"{method.value} {path}")
         return route
+
+    def _limit(self, route: http.HttpRoute, key: str) -> None:
+        """Throttle one route below what the stage lets pass; the stage must come after it."""
+        rate = self._throttle.seldom_per_second
+        self._limits[key] = {
+            "DetailedMetricsEnabled": True,
+            "ThrottlingRateLimit": rate,
+            "ThrottlingBurstLimit": 2 * rate,
+        }
+        self.stage.route_settings = self._limits
+        self.stage.node.add_dependency(route)
 
     def public_route(self, method: http.HttpMethod, path: str, function: lambda_.IFunction) -> None:
         """Have `function` answer everybody, whatever the environment says: it must have nothing to hide."""

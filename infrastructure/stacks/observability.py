@@ -144,6 +144,7 @@ class ObservabilityStack(AttuneStack):
             errors,
             serving_alarms.slow_answers(alarms, api, self.settings.limits),
             serving_alarms.requests_throttled(alarms, api),
+            serving_alarms.answers_degraded(alarms, api),
             pipeline_alarms.stream_behind(
                 alarms,
                 self._ingestion.update_profiles,

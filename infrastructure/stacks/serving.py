@@ -90,6 +90,7 @@ class ServingStack(AttuneStack):
             variables={
                 "TABLE_NAME": data.table.table_name,
                 "REFRESH_QUEUE_URL": data.refresh_queue.queue_url,
+                **self._ways_out(),
                 "USER_KEY_SECRET_ARN": data.user_key_secret.secret_arn,
                 "TOKEN_SECRET_ARN": data.token_secret.secret_arn,
                 "EXPERIMENTS_ADDRESS": self._experiments.address,
@@ -100,6 +101,7 @@ class ServingStack(AttuneStack):
         )
         self._experiments.grant_read(function)
         grant_items(data.table, function, "BatchGetItem", keys=[USERS, SEGMENTS, CATALOG, MODEL])
+        grant_objects(data.models, "shared/", function, "GetObject")
         grant_send(data.refresh_queue, function)
         grant_secret(data.user_key_secret, function)
         grant_secret(data.token_secret, function)
@@ -112,12 +114,20 @@ class ServingStack(AttuneStack):
             name="get_trending",
             environment=self.settings,
             layers=[self._layers.personalization, self._layers.base],
-            variables={"TABLE_NAME": self._data.table.table_name},
+            variables={"TABLE_NAME": self._data.table.table_name, **self._ways_out()},
             memory_mb=512,
             timeout=Duration.seconds(10),
         )
         grant_items(self._data.table, function, "BatchGetItem", keys=[SEGMENTS, CATALOG, MODEL])
+        grant_objects(self._data.models, "shared/", function, "GetObject")
         return function
+
+    def _ways_out(self) -> dict[str, str]:
+        """Return what an answer is made of when the table can't be read, and when it is due."""
+        return {
+            "MODEL_BUCKET": self._data.models.bucket_name,
+            "ANSWER_MILLISECONDS": str(self.settings.answer_milliseconds),
+        }
 
     def _get_experiment(self) -> PythonFunction:
         function = PythonFunction(

@@ -111,6 +111,7 @@ class TrainingStack(AttuneStack):
         grant_listing(data.models, function)
         for prefix in ("models/", "runs/", "snapshots/"):
             grant_objects(data.models, prefix, function, "GetObject", "PutObject")
+        grant_objects(data.models, "shared/", function, "PutObject")
         grant_items(data.table, function, "BatchGetItem", keys=[MODEL])
         grant_items(data.table, function, "PutItem", keys=[USERS, SEGMENTS, MODEL])
 

@@ -107,6 +107,8 @@ def laid_out(monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
             "LAKE_BUCKET": "lake",
             "QUARANTINE_BUCKET": "lake",
             "MODEL_BUCKET": "models",
+            # Machines are shared; what happens when time is short is told in test_outages.py.
+            "ANSWER_MILLISECONDS": "10000",
             "CODE_VERSION": "0.1.0+test",
             "REFRESH_QUEUE_URL": url,
             "USER_KEY_SECRET_ARN": arns["user-key"],

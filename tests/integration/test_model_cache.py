@@ -24,9 +24,9 @@ class CountingClient:
         self.read[request["Key"]] += 1
         return self._client.get_object(**request)
 
-    def download_file(self, bucket: str, key: str, path: str) -> None:
+    def download_file(self, bucket: str, key: str, path: str, **options: Any) -> None:
         self.read[key] += 1
-        self._client.download_file(bucket, key, path)
+        self._client.download_file(bucket, key, path, **options)
 
 
 def read(folder: Path) -> Any:

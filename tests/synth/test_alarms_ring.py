@@ -20,6 +20,11 @@ RINGS: list[tuple[str, Points, Points]] = [
     ("SlowAnswers", {"requests": 300, "slowest": SLOW + 1}, {"requests": 299, "slowest": 60 * SLOW}),
     ("SlowAnswers", {"requests": 900, "slowest": SLOW + 1}, {"requests": 900, "slowest": SLOW}),
     ("RequestsThrottled", {"requests": 100, "throttled": 2}, {"requests": 100, "throttled": None}),
+    (
+        "AnswersDegraded",
+        {"requests": 100, "of_get_recommendations": 1, "of_get_trending": 1},
+        {"requests": 100, "of_get_recommendations": 1, "of_get_trending": None},
+    ),
     ("UpdateProfilesBehind", {"plain": 60_001}, {"plain": 60_000}),
     ("ArchiveEventsBehind", {"plain": 300_001}, {"plain": None}),
     ("StreamFull", {"plain": 1}, {"plain": 0}),

@@ -17,6 +17,7 @@ from tests.synth.assembly import Assembly, Resource
 from tests.synth.conftest import app_without_bundling
 
 OUTAGES = {
+    "AnswersDegraded",
     "RequestsThrottled",
     "ServerErrors",
     "SlowAnswers",

@@ -36,6 +36,7 @@ OF_A_ROLE = {
     "JobRolesPublishing": {
         ("s3:GetObject", "models/models/*"),
         ("s3:PutObject", "models/models/*"),
+        ("s3:PutObject", "models/shared/*"),
         ("dynamodb:BatchGetItem", "table"),
         ("dynamodb:PutItem", "table"),
     },

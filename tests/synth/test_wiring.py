@@ -66,6 +66,7 @@ ALLOWED = {
     "get_recommendations": READS_EXPERIMENTS
     | {
         ("dynamodb:BatchGetItem", "table"),
+        ("s3:GetObject", "models/shared/*"),
         ("sqs:SendMessage", "refresh queue"),
         ("secretsmanager:GetSecretValue", "user key secret"),
         ("secretsmanager:GetSecretValue", "token secret"),
@@ -79,7 +80,7 @@ ALLOWED = {
         ("cloudwatch:DescribeAlarms", "alarms"),
         ("cloudwatch:GetMetricData", "*"),
     },
-    "get_trending": {("dynamodb:BatchGetItem", "table")},
+    "get_trending": {("dynamodb:BatchGetItem", "table"), ("s3:GetObject", "models/shared/*")},
     "get_experiment": READS_EXPERIMENTS | {("dynamodb:BatchGetItem", "table")},
     "analyze_experiments": READS_EXPERIMENTS
     | {
@@ -116,6 +117,7 @@ ALLOWED = {
         ("s3:GetObject", "lake/events/*"),
         ("s3:ListBucket", "models"),
         *((f"s3:{verb}Object", f"models/{kind}/*") for verb in ("Get", "Put") for kind in IN_MODELS),
+        ("s3:PutObject", "models/shared/*"),
         ("dynamodb:BatchGetItem", "table"),
         ("dynamodb:PutItem", "table"),
     },

@@ -11,6 +11,7 @@ from personalization.adapters.memory import (
     MemoryTable,
     StoredState,
 )
+from personalization.deadlines import NEVER, Deadline
 from personalization.errors import Conflict, InvalidInput, Unavailable
 from personalization.events import Item, upsert_item
 from personalization.ports import RefreshRequest, StreamRecord, UserState
@@ -29,7 +30,7 @@ class World:
     now: datetime = NOW
     epoch: int = 1
 
-    def project(self, *records: StreamRecord) -> Projection:
+    def project(self, *records: StreamRecord, deadline: Deadline = NEVER) -> Projection:
         projector = Projector(
             profiles=self.table,
             catalog=self.table,
@@ -40,7 +41,7 @@ class World:
             clock=lambda: self.now,
             new_id=lambda: uuid4().hex,
         )
-        return projector.project(records)
+        return projector.project(records, deadline)
 
     def profile(self, user_key: str = "user-1") -> Profile:
         return decode(self.table.states[user_key].data)
@@ -214,3 +215,28 @@ def test_a_full_catalogue_sets_items_aside_and_goes_on_with_users() -> None:
     result = world.project(record(item, 1), record(event(), 2))
     assert result.outcomes == {"applied": 1, "quarantined": 1}
     assert result.failed == []
+
+
+def test_a_batch_that_runs_out_of_time_keeps_what_is_done_and_has_the_rest_sent_again() -> None:
+    world = World()
+    # A write takes a second of this clock.
+    deadline = Deadline(at=3.0, clock=lambda: float(len(world.table.states)))
+    records = [record(event("click", user_key=f"user-{n}"), n) for n in range(100)]
+    item = upsert_item(Item(item_id="sku-1"), event_id="i-1", received_at=NOW)
+    batch = [*records, record(item, 100)]
+    first = world.project(*batch, deadline=deadline)
+    # Eight writers are under way when the third second ends.
+    assert 3 <= first.outcomes["applied"] <= 3 + 8
+    assert len(first.failed) == 101 - first.outcomes["applied"]
+    assert first.outcomes["refresh_lost"] == first.outcomes["applied"]
+    assert not world.table.items
+    again = world.project(*batch)
+    assert (again.outcomes["applied"], again.failed) == (101 - first.outcomes["applied"], [])
+    assert {world.profile(f"user-{n}").revision for n in range(100)} == {1}
+
+
+def test_a_broken_record_that_there_is_no_time_to_keep_is_sent_again() -> None:
+    world = World()
+    broken = record(b"not json", 1, partition_key="user-1")
+    assert world.project(broken, deadline=Deadline(at=0.0, clock=lambda: 0.0)).failed == ["1"]
+    assert world.project(broken).outcomes["quarantined"] == 1

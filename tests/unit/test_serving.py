@@ -12,6 +12,7 @@ from infrastructure.definitions import read_definitions
 from personalization import keys
 from personalization.adapters.dynamodb import MAX_BATCH_GET
 from personalization.adapters.memory import FixedDefinitions, MemoryRefreshQueue, MemoryTable, StoredState
+from personalization.deadlines import NEVER
 from personalization.events import Context
 from personalization.experiments import Visitor
 from personalization.keys import Key
@@ -20,7 +21,8 @@ from personalization.names import Source
 from personalization.ports import ActiveModel, RefreshRequest, Snapshot
 from personalization.profile_encoding import encode
 from personalization.profiles import Facts, Profile, apply
-from personalization.serving import CACHE_SECONDS, LABELS, Query, Recommendations, Recommender, shared_list
+from personalization.serving import LABELS, Query, Recommendations, Recommender
+from personalization.shared import CACHE_SECONDS, SharedReader, no_copy
 from personalization.tokens import verify
 
 QUERY = Query(user_key="user-1", surface="home", limit=3)
@@ -257,9 +259,10 @@ def test_the_receipt_names_the_list_its_user_and_what_was_shown() -> None:
 def test_shared_lists_leave_out_what_is_not_available() -> None:
     shop = Shop().publish(trending=["a", "gone", "b"])
     shop.table.unavailable = {"gone"}
-    items, version = shared_list(
-        keys.TRENDING, store=shop.table, shared=shop.recommender.shared, limit=5, now=NOW
-    )
+    guards = shop.recommender.guards
+    reader = SharedReader(shop.table, shop.recommender.shared, no_copy, guards.table, guards.copy)
+    items, version, degraded = reader.items(keys.TRENDING, limit=5, now=NOW, deadline=NEVER)
+    assert degraded is None
     assert [item.item_id for item in items] == ["a", "b"]
     assert version == "v1"
     assert msgspec.to_builtins(items[0]) == {"item_id": "a", "score": 1.0}

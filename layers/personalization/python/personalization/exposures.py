@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 
 from personalization.errors import CorruptData
 from personalization.experiments import Assignment
-from personalization.names import Source
+from personalization.names import Degraded, Source
 
 MESSAGE: Final = "exposure"
 """The log line's message, and the field that holds the record."""
@@ -54,6 +54,8 @@ class Exposure(Struct, frozen=True, kw_only=True, omit_defaults=True):
         What was known of the visitor, by which an experiment's strata are told apart.
     bot
         A crawler asked; the record is kept and read by nothing that counts people.
+    degraded
+        What stood in for the user's list, which could not be read: such an answer exposed nobody to anything.
     """
 
     request_id: Annotated[str, Meta(min_length=1)]
@@ -70,6 +72,7 @@ class Exposure(Struct, frozen=True, kw_only=True, omit_defaults=True):
     device: str | None = None
     referrer: str | None = None
     bot: bool = False
+    degraded: Degraded | None = None
 
 
 _encoder = msgspec.json.Encoder()

@@ -21,7 +21,8 @@ from personalization.lists import ListItem
 from personalization.names import Source
 from personalization.ports import ListStore, RefreshRequest
 from personalization.profiles import KINDS, Profile, Touch, latest
-from personalization.serving import Query, Recommendations, Recommender, SharedLists
+from personalization.serving import Query, Recommendations, Recommender
+from personalization.shared import SharedLists
 
 RECENT: Final = 20
 """Acts that are shown; of those the share of each category is taken, too."""

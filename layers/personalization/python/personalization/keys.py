@@ -31,6 +31,8 @@ QUARANTINE: Final = "quarantine/"
 EXPOSURES: Final = "exposures/"
 EXPERIMENTS: Final = "experiments/"
 """What `analyze_experiments` keeps: its state, and every day's results, by experiment."""
+SHARED_COPY: Final = "shared/lists.msgpack"
+"""Beside the models: what all users share, as it was last published, for when the table can't be read."""
 SNAPSHOTS: Final = "snapshots/"
 """What a night of training leaves for the next, by day."""
 
@@ -79,6 +81,15 @@ def draw_seed(key: Key, revision: int) -> int:
 def segment_key(name: str, *, version: str) -> Key:
     """Key of a list that many users share: `POPULAR`, `TRENDING` or one of `segment_names`."""
     return Key(f"SEGMENT#{name}", f"LIST#{version}")
+
+
+def shared_name(key: Key) -> str | None:
+    """Return the name of a list that many users share; None for any other record.
+
+    >>> shared_name(segment_key(POPULAR, version="v1"))
+    'popular'
+    """
+    return key.pk.removeprefix("SEGMENT#") if key.pk.startswith("SEGMENT#") else None
 
 
 def segment_facts(facts: Facts) -> list[Facts]:

@@ -105,6 +105,7 @@ CATALOGUE: Final = (
     ),
     *_written("get_recommendations refresh_recommendations", Metric.EXPERIMENTS_UNREAD),
     *_written("get_recommendations", Metric.RECOMMENDATIONS_SERVED, dimensions=(BY_SOURCE,)),
+    *_written("get_recommendations get_trending", Metric.ANSWERS_DEGRADED),
     *_written("archive_exposures", Metric.EXPOSURES_ARCHIVED, Metric.EXPOSURES_QUARANTINED),
     *_written("refresh_recommendations", Metric.LISTS_REFRESHED),
     *_written("refresh_recommendations", Metric.REFRESH_LAG, unit=Unit.MILLISECONDS),
@@ -129,7 +130,7 @@ def total_series(extent: Extent) -> int:
     """Count the series of all metrics together.
 
     >>> total_series(Extent(surfaces=3, variants=(2, 2)))
-    82
+    84
     """
     return sum(series(written, extent) for written in CATALOGUE)
 

@@ -12,6 +12,8 @@ DEFAULT_SURFACE: Final = "home"
 DEFAULT_LABEL: Final = "Recommended for you"
 TITLE: Final = "{title}"
 """Of the item that the user acted on last, in a label."""
+RETRY_AFTER_SECONDS: Final = 4
+"""The longest that a refused client is asked to wait: about as long as a guard leaves a service alone."""
 
 
 class Metric(StrEnum):
@@ -64,6 +66,9 @@ class Metric(StrEnum):
     (`get_recommendations`, `refresh_recommendations`)."""
     RECOMMENDATIONS_SERVED = "RecommendationsServed"
     """Answers of `get_recommendations`, by source."""
+    ANSWERS_DEGRADED = "AnswersDegraded"
+    """Answers given without what was asked for, because it could not be read in time
+    (`get_recommendations`, `get_trending`)."""
     EXPOSURES_ARCHIVED = "ExposuresArchived"
     """Exposures written to the lake; a repeated delivery counts again (`archive_exposures`)."""
     EXPOSURES_QUARANTINED = "ExposuresQuarantined"
@@ -112,7 +117,19 @@ class Source(StrEnum):
     TRENDING = "trending"
     POPULAR = "popular"
     NONE = "none"
-    """Nothing is published yet: an empty list."""
+    """An empty list: nothing is published yet, or nothing can be read."""
+
+
+class Degraded(StrEnum):
+    """What stands in for records that could not be read in time, best first."""
+
+    SHARED_LISTS = "shared_lists"
+    """What all users share, as it is; whose answer it is, is not known."""
+    KEPT_LISTS = "kept_lists"
+    """What all users share, as this process last read it."""
+    PUBLISHED_LISTS = "published_lists"
+    """What all users share, as it was when it was last published."""
+    NOTHING = "nothing"
 
 
 class Ranker(StrEnum):

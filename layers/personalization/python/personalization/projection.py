@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from personalization.attribution import Attribution, attribute
+from personalization.deadlines import NEVER, Deadline
 from personalization.errors import Conflict, CorruptData, InvalidInput, Unavailable
 from personalization.events import DELIBERATE, Event, decode_event
 from personalization.ledger import Mark
@@ -110,33 +111,35 @@ class Projector:
     clock: Callable[[], datetime]
     new_id: Callable[[], str]
 
-    def project(self, records: Sequence[StreamRecord]) -> Projection:
+    def project(self, records: Sequence[StreamRecord], deadline: Deadline = NEVER) -> Projection:
         """Apply a batch. Cost: one read per 100 users, one write a user, one queue call per 10 refreshes.
 
         A merged visitor costs one more read, and a transaction in place of the write; an `identify` one more
         read, and a transaction the first time. Users are written side by side; what each did is counted when
-        all are done.
+        all are done. Once the deadline is over nothing new begins: what is left is to be sent again, and what
+        is done stays done.
         """
         result = Projection()
-        users, items = self._parse(records, result)
+        users, items = self._parse(records, result, deadline)
         states = self.profiles.load(users)
         requests: dict[RefreshRequest, int] = {}
         with ThreadPoolExecutor(_WRITERS) as pool:
-            folds = pool.map(lambda user: self._apply(user, states[user], users[user]), users)
+            folds = pool.map(lambda user: self._apply(user, states[user], users[user], deadline), users)
             for events, fold in zip(users.values(), folds, strict=True):
                 if fold is None:
                     result.failed.append(events[0][0].sequence_number)
                 elif fold.unreadable:
+                    reason = f"the profile can't be read: {fold.unreadable}"
                     for record, _ in events:
-                        self._set_aside(record, f"the profile can't be read: {fold.unreadable}", result)
+                        self._set_aside(record, reason, result, deadline)
                 else:
                     requests |= _count(fold, result)
-        self._put_items(items, result)
-        self._request(requests, result)
+        self._put_items(items, result, deadline)
+        self._request(requests, result, deadline)
         return result
 
     def _parse(
-        self, records: Iterable[StreamRecord], result: Projection
+        self, records: Iterable[StreamRecord], result: Projection, deadline: Deadline
     ) -> tuple[dict[str, _Events], _Events]:
         users: dict[str, _Events] = {}
         items: _Events = []
@@ -153,25 +156,29 @@ class Projector:
                 else:
                     raise InvalidInput("invalid_field", "neither a user's event nor an item's")
             except InvalidInput as error:
-                if not self._set_aside(record, str(error), result):
+                if not self._set_aside(record, str(error), result, deadline):
                     stuck.add(record.partition_key)
         return users, items
 
-    def _set_aside(self, record: StreamRecord, reason: str, result: Projection) -> bool:
+    def _set_aside(self, record: StreamRecord, reason: str, result: Projection, deadline: Deadline) -> bool:
         """Quarantine a record; return False, and mark it for retry, if that isn't possible now."""
         try:
+            if deadline.is_over:
+                raise Unavailable("no time")
             result.outcomes["quarantined"] += self.quarantine.put(record, epoch=self.epoch, reason=reason)
         except Unavailable:
             result.failed.append(record.sequence_number)
             return False
         return True
 
-    def _apply(self, user_key: str, state: UserState, events: _Events) -> _Fold | None:
+    def _apply(self, user_key: str, state: UserState, events: _Events, deadline: Deadline) -> _Fold | None:
         """Fold a user's events and write once; on a conflict read again and fold again.
 
         Returns what was done, or None if the user's events must be sent again.
         """
         for _ in range(_WRITE_ATTEMPTS):
+            if deadline.is_over:
+                return None
             version = self.new_id()
             try:
                 person = person_of(self.profiles, user_key, state)
@@ -228,7 +235,10 @@ class Projector:
         state.refresh_due_at = now
         return 0
 
-    def _put_items(self, items: _Events, result: Projection) -> None:
+    def _put_items(self, items: _Events, result: Projection, deadline: Deadline) -> None:
+        if items and deadline.is_over:
+            result.failed.append(items[0][0].sequence_number)
+            return
         changes = [
             ItemChange(event.item, Mark.of(self.epoch, record.sequence_number))
             for record, event in items
@@ -240,11 +250,13 @@ class Projector:
             result.failed.append(items[0][0].sequence_number)
         except InvalidInput as error:
             for record, _ in items:
-                self._set_aside(record, str(error), result)
+                self._set_aside(record, str(error), result, deadline)
 
-    def _request(self, requests: dict[RefreshRequest, int], result: Projection) -> None:
+    def _request(self, requests: dict[RefreshRequest, int], result: Projection, deadline: Deadline) -> None:
         """Queue refreshes; a lost one is made up for by the next read, which sees an old list."""
         try:
+            if deadline.is_over:
+                raise Unavailable("no time")
             self.refreshes.send(requests)
         except Unavailable:
             result.outcomes["refresh_lost"] += len(requests)

@@ -1,11 +1,14 @@
-"""The read path: one database call, no model, always an answer.
+"""The read path: one database call, no model, always an answer, in time.
 
-What changes rarely (the model in service, shared lists, unavailable items) rides along in the same
-call when the copy kept here is older than `CACHE_SECONDS`.
+What changes rarely (`shared.SharedLists`) rides along in the same call when the copy kept here is old. When
+the user's own records can't be read in time, what all users share stands in, and the answer says so: it names
+no variants, neither does its receipt, and no experiment counts it.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from dataclasses import replace as dataclass_replace
 from datetime import datetime
 from typing import Final
 
@@ -14,13 +17,13 @@ from msgspec.structs import replace
 
 from personalization import keys
 from personalization.builds import Build
+from personalization.deadlines import Deadline, Guard
 from personalization.errors import InvalidInput, Unavailable
 from personalization.experiments import NO_EXPERIMENTS, Assignment, Definitions, Treatment, Visitor
 from personalization.keys import Key
 from personalization.lists import ListItem, RecommendationList, choose
-from personalization.names import Source
+from personalization.names import Degraded, Source
 from personalization.ports import (
-    ActiveModel,
     DefinitionSource,
     ListStore,
     RefreshQueue,
@@ -28,10 +31,13 @@ from personalization.ports import (
     Snapshot,
 )
 from personalization.profiles import NO_FACTS, Facts, Profile
+from personalization.shared import READ_SHARE, LastCopy, SharedLists, no_copy
 from personalization.tokens import issue
 
-CACHE_SECONDS: Final = 10.0
-MAX_CACHED_SEGMENTS: Final = 60
+ANSWER_SECONDS: Final = 0.8
+"""How long an answer may take, unless the caller says otherwise."""
+QUEUE_SHARE: Final = 0.25
+"""Of what is left, to ask for a refresh: the answer is ready, and the next request would ask again."""
 LABELS: Final = {
     Source.SEGMENT: "Popular right now",
     Source.TRENDING: "Trending now",
@@ -68,11 +74,15 @@ class Recommendations:
     ----------
     facts
         What is known of the visitor, by the request and from before.
+    recommendation_id
+        None while the key that signs it can't be read.
     experiments_known
         False while no definitions could be read: everybody gets the defaults, and counts for nothing.
+    degraded
+        What stands in for the user's own records; None if they were read.
     """
 
-    recommendation_id: str
+    recommendation_id: str | None
     label: str
     items: list[ListItem]
     source: Source
@@ -82,60 +92,16 @@ class Recommendations:
     issued_at: datetime
     facts: Facts = NO_FACTS
     experiments_known: bool = True
+    degraded: Degraded | None = None
 
 
-@dataclass
-class SharedLists:
-    """What all users share, read at most once in `CACHE_SECONDS`.
+@dataclass(frozen=True)
+class Guards:
+    """What stands between the read path and each service it asks; kept as long as the process."""
 
-    A name in `lists` without a list is read along next time: absent, or not looked up yet.
-    """
-
-    active: ActiveModel | None = None
-    unavailable: frozenset[str] = frozenset()
-    lists: dict[str, RecommendationList | None] = field(default_factory=dict)
-    read_at: float = float("-inf")
-
-    def wanted(self, segments: list[str], now: float) -> list[Key]:
-        """Keys to read along: all of it when the copy is old, else only segments never looked up."""
-        if now - self.read_at >= CACHE_SECONDS:
-            if len(self.lists) >= MAX_CACHED_SEGMENTS:
-                self.lists = {}
-            names = {*self.lists, *segments}
-            return [keys.ACTIVE_MODEL, keys.UNAVAILABLE_ITEMS, *self._list_keys(names)]
-        return self._list_keys({name for name in segments if name not in self.lists})
-
-    def _list_keys(self, names: set[str]) -> list[Key]:
-        if self.active is None:
-            return []
-        return [keys.segment_key(name, version=self.active.version) for name in sorted(names)]
-
-    def take(self, snapshot: Snapshot, wanted: list[Key], now: float) -> None:
-        """Keep what was read; after a switch of the model, shared lists are read again next time."""
-        for key in wanted:
-            if key == keys.ACTIVE_MODEL:
-                self.read_at = now if snapshot.active == self.active else float("-inf")
-                self.active = snapshot.active
-                self.unavailable = snapshot.unavailable
-            elif key.pk.startswith("SEGMENT#"):
-                self.lists[key.pk.removeprefix("SEGMENT#")] = snapshot.lists.get(key)
-
-
-def shared_list(
-    name: str, *, store: ListStore, shared: SharedLists, limit: int, now: datetime
-) -> tuple[list[ListItem], str | None]:
-    """Return the first items of a list that all users share, and its model version.
-
-    At most one call to the store in `CACHE_SECONDS`, two in a process's first request.
-    """
-    for _ in range(2):
-        wanted = shared.wanted([name], now.timestamp())
-        if wanted:
-            shared.take(store.read(wanted), wanted, now.timestamp())
-    found = shared.lists.get(name)
-    if found is None:
-        return [], None
-    return choose(found.items, limit=limit, unavailable=shared.unavailable), found.model_version
+    table: Guard = field(default_factory=Guard)
+    copy: Guard = field(default_factory=lambda: Guard(attempts=1))
+    queue: Guard = field(default_factory=lambda: Guard(attempts=1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,14 +110,16 @@ class _LookedUp:
 
     Attributes
     ----------
+    treatment
+        None where a user gets what everybody would.
     own
         The user's list that the treatment asks for.
     """
 
-    treatment: Treatment
+    treatment: Treatment | None
     profile: Profile | None
     facts: Facts
-    own: RecommendationList | None
+    own: RecommendationList | None = None
 
 
 @dataclass
@@ -160,73 +128,106 @@ class Recommender:
 
     Parameters
     ----------
+    token_secret
+        Signs receipts; None while it can't be read.
     defaults
         What is shown while no definitions can be read.
+    last_copy
+        What all users share, from where it outlives an outage of the store.
     """
 
     store: ListStore
     refreshes: RefreshQueue
     definitions: DefinitionSource
-    token_secret: bytes
+    token_secret: bytes | None
     clock: Callable[[], datetime]
     new_id: Callable[[], str]
     defaults: Definitions = NO_EXPERIMENTS
     shared: SharedLists = field(default_factory=SharedLists)
+    last_copy: LastCopy = no_copy
+    guards: Guards = field(default_factory=Guards)
 
-    def recommend(self, query: Query) -> Recommendations:
+    def recommend(self, query: Query, deadline: Deadline | None = None) -> Recommendations:
         """Answer from the user's list, else from the ladder segment, trending, popular.
 
         One call to the store; a second one only in a process's first request, which doesn't know the
-        model in service yet. Queues a refresh when the list is missing or out of date.
+        model in service yet, or after one that failed at once. Queues a refresh when the list is missing or
+        out of date. In an outage at most two calls to the store, and one for the last copy.
         """
+        due = deadline or Deadline.after(ANSWER_SECONDS)
         now = self.clock()
         definitions = self.definitions.current()
-        looked_up = self._look_up(query, definitions or self.defaults, now)
+        degraded = None
+        try:
+            looked_up = self._look_up(query, definitions or self.defaults, now, due.part(READ_SHARE))
+        except Unavailable:
+            looked_up = _LookedUp(None, None, query.facts)
+            degraded = self.shared.stand_in(self.last_copy, self.guards.copy, due)
         own, treatment, profile = looked_up.own, looked_up.treatment, looked_up.profile
         revision = profile.revision if profile else 0
-        fresh = own is not None and _is_fresh(own, treatment.build, revision)
-        if self.shared.active and revision and not fresh:
-            self._ask_for_refresh(query, treatment.build)
+        fresh = own is not None and treatment is not None and _is_fresh(own, treatment.build, revision)
+        if self.shared.active and revision and treatment is not None and not fresh:
+            self._ask_for_refresh(query, treatment.build, due)
         found, source = self._pick(looked_up.facts, own, fresh)
+        answer = self._answer(query, looked_up, found, source, now)
+        return dataclass_replace(answer, experiments_known=definitions is not None, degraded=degraded)
+
+    def recommend_to_anybody(self, query: Query, deadline: Deadline | None = None) -> Recommendations:
+        """Answer from what all users share, for nobody knows whose answer it is: the keys can't be read."""
+        due = deadline or Deadline.after(ANSWER_SECONDS)
+        now = self.clock()
+        degraded = Degraded.SHARED_LISTS
+        try:
+            self._read_shared(query.facts, now.timestamp(), due.part(READ_SHARE))
+        except Unavailable:
+            degraded = self.shared.stand_in(self.last_copy, self.guards.copy, due)
+        found, source = self._pick(query.facts, None, fresh=False)
+        answer = self._answer(query, _LookedUp(None, None, query.facts), found, source, now)
+        return dataclass_replace(answer, recommendation_id=None, degraded=degraded)
+
+    def _answer(
+        self,
+        query: Query,
+        looked_up: _LookedUp,
+        found: RecommendationList | None,
+        source: Source,
+        now: datetime,
+    ) -> Recommendations:
+        treatment = looked_up.treatment
         items = choose(
             found.items if found else (),
             limit=query.limit,
-            profile=profile,
+            profile=looked_up.profile,
             unavailable=self.shared.unavailable,
             exclude=query.exclude,
         )
         version = found.model_version if found else None
         list_id = found.list_id if found else self.new_id()
-        token = issue(
+        assignments = treatment.assignments if treatment else ()
+        token = self.token_secret and issue(
             self.token_secret,
             list_id=list_id,
             user_key=query.user_key,
             surface=query.surface,
-            assignments=treatment.assignments,
+            assignments=assignments,
             model_version=version or "",
             item_ids=[item.item_id for item in items],
             issued_at=now,
         )
-        label = LABELS[source] if found is None or own is None else own.label(treatment.label)
+        own = looked_up.own
+        label = LABELS[source] if own is None or treatment is None else own.label(treatment.label)
         return Recommendations(
-            token,
-            label,
-            items,
-            source,
-            version,
-            treatment.assignments,
-            list_id,
-            now,
-            looked_up.facts,
-            experiments_known=definitions is not None,
+            token or None, label, items, source, version, assignments, list_id, now, looked_up.facts
         )
 
-    def _look_up(self, query: Query, definitions: Definitions, now: datetime) -> _LookedUp:
+    def _look_up(
+        self, query: Query, definitions: Definitions, now: datetime, deadline: Deadline
+    ) -> _LookedUp:
         """Read the profile, and every list that the treatment may ask for once the profile is known."""
         _check_forced(query, definitions)
         visitor = Visitor(query.user_key, query.session_id, query.facts)
         builds = definitions.builds(visitor, query.surface, now, any_facts=True, forced=query.forced)
-        snapshot = self._read(query, builds, now.timestamp())
+        snapshot = self._read_for(query, builds, now.timestamp(), deadline)
         known = snapshot.profile.facts if snapshot.profile else NO_FACTS
         facts = Facts(*(asked or before for asked, before in zip(query.facts, known, strict=True)))
         visitor = Visitor(query.user_key, query.session_id, facts)
@@ -236,16 +237,32 @@ class Recommender:
         found = map(snapshot.lists.get, own)
         return _LookedUp(treatment, snapshot.profile, facts, next(filter(None, found), None))
 
-    def _read(self, query: Query, builds: Sequence[Build], now: float) -> Snapshot:
-        segments = [keys.POPULAR, keys.TRENDING, *keys.segment_names(query.facts)]
-        if self.shared.active is None:
-            wanted = self.shared.wanted([], now)
-            self.shared.take(self.store.read(wanted) if wanted else Snapshot(), wanted, now)
-        wanted = self.shared.wanted(segments, now)
+    def _read_for(self, query: Query, builds: Sequence[Build], now: float, deadline: Deadline) -> Snapshot:
+        self._learn_model(now, deadline)
         own = dict.fromkeys(key for build in builds for key in self._own_keys(query, build))
-        snapshot = self.store.read([keys.profile_key(query.user_key), *own, *wanted])
+        return self._read([keys.profile_key(query.user_key), *own], query.facts, now, deadline)
+
+    def _read_shared(self, facts: Facts, now: float, deadline: Deadline) -> None:
+        self._learn_model(now, deadline)
+        self._read((), facts, now, deadline)
+
+    def _learn_model(self, now: float, deadline: Deadline) -> None:
+        wanted = self.shared.wanted([], now) if self.shared.active is None else []
+        if wanted:
+            self.shared.take(self._ask_table(wanted, deadline), wanted, now)
+
+    def _read(self, own: Sequence[Key], facts: Facts, now: float, deadline: Deadline) -> Snapshot:
+        """Read records, and along with them what is wanted of the shared ones."""
+        segments = [keys.POPULAR, keys.TRENDING, *keys.segment_names(facts)]
+        wanted = self.shared.wanted(segments, now)
+        snapshot = self._ask_table([*own, *wanted], deadline)
         self.shared.take(snapshot, wanted, now)
         return snapshot
+
+    def _ask_table(self, wanted: Sequence[Key], deadline: Deadline) -> Snapshot:
+        if not wanted:
+            return Snapshot()
+        return self.guards.table.call(lambda: self.store.read(wanted), deadline.remaining)
 
     def _own_keys(self, query: Query, build: Build) -> list[Key]:
         """Where the list may be, best first: the model in service stands in for one that is not there."""
@@ -274,12 +291,12 @@ class Recommender:
                 return found, source
         return None, Source.NONE
 
-    def _ask_for_refresh(self, query: Query, build: Build) -> None:
+    def _ask_for_refresh(self, query: Query, build: Build, deadline: Deadline) -> None:
         """Queue a refresh; when the queue is out of reach the answer matters more."""
-        try:
-            self.refreshes.send({RefreshRequest(query.user_key, (query.surface,), (build,)): 0})
-        except Unavailable:
-            return
+        request = RefreshRequest(query.user_key, (query.surface,), (build,))
+        with suppress(Unavailable):
+            seconds = deadline.part(QUEUE_SHARE).remaining
+            self.guards.queue.call(lambda: self.refreshes.send({request: 0}), seconds)
 
 
 def _is_fresh(own: RecommendationList, build: Build, revision: int) -> bool:

@@ -4,6 +4,8 @@ Every write that could overtake another carries a condition. Throttling and serv
 botocore's retries become `Unavailable`; anything else DynamoDB refuses is a defect and flies.
 """
 
+import random
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
@@ -30,7 +32,9 @@ if TYPE_CHECKING:
 
 PROFILE_RETENTION: Final = timedelta(days=395)
 MAX_BATCH_GET: Final = 100
-_READ_ATTEMPTS: Final = 5
+READ_ATTEMPTS: Final = 4
+"""Calls at most for keys that DynamoDB leaves unread, which is how it throttles a batch."""
+_PAUSE_SECONDS: Final = 0.05
 _TRANSIENT: Final = frozenset(
     {
         "ProvisionedThroughputExceededException",
@@ -64,7 +68,8 @@ def _translated() -> Iterator[None]:
         code = error.response["Error"]["Code"]
         if code in _OVERTAKEN or _OVERTAKEN & _cancelled(error):
             raise Conflict(code) from None
-        if code in _TRANSIENT or _TRANSIENT & _cancelled(error):
+        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+        if code in _TRANSIENT or _TRANSIENT & _cancelled(error) or status >= 500:
             raise Unavailable(code) from error
         raise
     except UNREACHABLE as error:
@@ -82,16 +87,22 @@ def _primary(key: Key) -> dict[str, Any]:
 
 
 class _Table:
-    def __init__(self, client: "DynamoDBClient", table_name: str) -> None:
+    def __init__(
+        self, client: "DynamoDBClient", table_name: str, *, read_attempts: int = READ_ATTEMPTS
+    ) -> None:
         self._client = client
         self._table_name = table_name
+        self._read_attempts = read_attempts
 
     def _get(self, wanted: Iterable[Key], *, consistent: bool) -> dict[Key, Record]:
         """Read records by key, in as few calls as the service allows: one per 100 keys."""
         found: dict[Key, Record] = {}
         for chunk in batched(wanted, MAX_BATCH_GET, strict=False):
             pending: list[Any] = [_primary(key) for key in chunk]
-            for _ in range(_READ_ATTEMPTS):
+            for attempt in range(self._read_attempts):
+                if attempt:
+                    # Full jitter: whoever was throttled together does not come back together.
+                    time.sleep(random.uniform(0, _PAUSE_SECONDS * 2**attempt))  # noqa: S311
                 with _translated():
                     answer = self._client.batch_get_item(
                         RequestItems={self._table_name: {"Keys": pending, "ConsistentRead": consistent}}

@@ -5,11 +5,14 @@ import time
 from base64 import b64decode
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
 from personalization.adapters.faults import UNREACHABLE
+from personalization.deadlines import Deadline, Guard
+from personalization.errors import Unavailable
 from personalization.events import Event, encode_event
 from personalization.ports import StreamRecord
 
@@ -18,7 +21,9 @@ if TYPE_CHECKING:
 
 MAX_RECORDS: Final = 500
 MAX_REQUEST_BYTES: Final = 4 * 1024 * 1024
-_ATTEMPTS: Final = 3
+SEND_SECONDS: Final = 4.0
+"""How long all calls for one `send` may take; a client that waits longer has given up."""
+ATTEMPTS: Final = 3
 _PAUSE_SECONDS: Final = 0.1
 _TRANSIENT: Final = frozenset(
     {
@@ -26,31 +31,48 @@ _TRANSIENT: Final = frozenset(
         "LimitExceededException",
         "InternalFailure",
         "ServiceUnavailable",
+        "ThrottlingException",
+        "KMSThrottlingException",
     }
 )
 
 
 class KinesisEventStream:
-    """Appends events; each user's, and each item's, keep their order within one call."""
+    """Appends events; each user's, and each item's, keep their order within one call.
 
-    def __init__(self, client: "KinesisClient", stream_name: str) -> None:
+    At most 3 calls for 500 records, and none for some seconds once 3 in a row failed or hung
+    (`deadlines.Guard`): a stream that hangs would hold all of the account's Lambdas, those of reads too.
+    """
+
+    def __init__(self, client: "KinesisClient", stream_name: str, *, seconds: float = SEND_SECONDS) -> None:
         self._client = client
         self._stream_name = stream_name
+        self._seconds = seconds
+        self._guard = Guard(attempts=1)
 
     def send(self, events: Sequence[Event]) -> list[int]:
-        """Append events; return the indexes of those not taken after 3 attempts."""
+        """Append events; return the indexes of those not taken after 3 attempts, or in time.
+
+        One that was given up may yet have been taken: sent again it is a repetition, which its id tells.
+        """
+        deadline = Deadline.after(self._seconds)
         failed: list[int] = []
         for chunk in _chunks([(encode_event(event), event.partition_key) for event in events]):
-            failed += self._send_chunk(chunk)
+            failed += self._send_chunk(chunk, deadline)
         return failed
 
-    def _send_chunk(self, chunk: list[tuple[int, bytes, str]]) -> list[int]:
+    def _send_chunk(self, chunk: list[tuple[int, bytes, str]], deadline: Deadline) -> list[int]:
         pending = chunk
-        for attempt in range(_ATTEMPTS):
+        for attempt in range(ATTEMPTS):
+            if self._guard.is_resting or deadline.is_over:
+                break
             if attempt:
                 # Full jitter: clients that were throttled together don't come back together.
                 time.sleep(random.uniform(0, _PAUSE_SECONDS * 2**attempt))  # noqa: S311
-            pending = self._put(pending)
+            try:
+                pending = self._guard.call(partial(self._put, pending), deadline.remaining)
+            except Unavailable:
+                continue
             if not pending:
                 break
         return [index for index, _, _ in pending]
@@ -63,11 +85,15 @@ class KinesisEventStream:
                 Records=[{"Data": data, "PartitionKey": key} for _, data, key in chunk],
             )
         except ClientError as error:
-            if error.response["Error"]["Code"] in _TRANSIENT:
-                return chunk
+            code, status = (
+                error.response["Error"]["Code"],
+                error.response["ResponseMetadata"]["HTTPStatusCode"],
+            )
+            if code in _TRANSIENT or status >= 500:
+                raise Unavailable(code) from error
             raise
-        except UNREACHABLE:
-            return chunk
+        except UNREACHABLE as error:
+            raise Unavailable(type(error).__name__) from error
         if not answer["FailedRecordCount"]:
             return []
         return [

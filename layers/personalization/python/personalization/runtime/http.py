@@ -10,17 +10,18 @@ from functools import wraps
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote
+from zlib import crc32
 
 import msgspec
 
 from personalization.errors import Forbidden, InvalidInput, Unavailable
+from personalization.names import RETRY_AFTER_SECONDS
 from personalization.runtime.observability import logger
 
 Event = Mapping[str, Any]
 Response = dict[str, Any]
 Handler = Callable[[Event, Any], Response]
 _STATUS = {"body_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE}
-RETRY_AFTER_SECONDS = 1
 
 
 def respond(status: int, body: object, headers: Mapping[str, str] | None = None) -> Response:
@@ -44,7 +45,8 @@ def problem(status: HTTPStatus, code: str, detail: str, request_id: str) -> Resp
     }
     headers = {"content-type": "application/problem+json"}
     if status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
-        headers["retry-after"] = str(RETRY_AFTER_SECONDS)
+        # By the request's id: clients that were refused together don't come back together.
+        headers["retry-after"] = str(1 + crc32(request_id.encode()) % RETRY_AFTER_SECONDS)
     return respond(status, body, headers)
 
 

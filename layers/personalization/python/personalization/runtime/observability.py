@@ -35,6 +35,13 @@ def count_by(
             series.add_dimension(name, dimension_value)
 
 
+def count_degraded(word: str) -> None:
+    """Log and count that an answer had to do without what was asked for."""
+    logger.warning("answer degraded", degraded=word)
+    with single_metric(name=Metric.ANSWERS_DEGRADED, unit=MetricUnit.Count, value=1):
+        pass
+
+
 def count_unread(reason: str) -> None:
     """Log and count, from any thread, that no definitions of experiments came."""
     logger.warning("experiments unread", reason=reason)

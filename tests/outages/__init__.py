@@ -1,0 +1,1 @@
+"""Outages of each dependency, injected on the wire between the real handlers and moto."""
