@@ -2,6 +2,7 @@
 
 from aws_cdk import App
 
+from infrastructure.constructs.closed_routes import ClosedRoutes
 from infrastructure.environments import LOCAL, environment_named
 from infrastructure.fields import Environment
 from infrastructure.stacks.analytics import AnalyticsStack
@@ -34,6 +35,7 @@ def define(app: App, env: Environment) -> None:
         training=training,
         experiments=experiments,
     )
+    app.node.add_validation(ClosedRoutes(app, env))
     check_with_nag(app)
 
 

@@ -39,6 +39,8 @@ LOCAL: Final = Environment(
     region=LOCAL_REGION,
     architecture=host_architecture(),
     access=Access.OPEN,
+    identity_provider=None,
+    allowed_origins=(),
     throttle=Throttle(requests_per_second=1_000, burst=2_000),
     stream=Stream(
         shards=1,
@@ -77,7 +79,9 @@ DEV: Final = Environment(
     account=None,
     region=None,
     architecture=Architecture.ARM64,
-    access=Access.IAM,
+    access=Access.GUARDED,
+    identity_provider=None,
+    allowed_origins=(),
     throttle=Throttle(requests_per_second=100, burst=200),
     stream=Stream(
         shards=1,
@@ -116,7 +120,9 @@ PROD: Final = Environment(
     account=None,
     region=None,
     architecture=Architecture.ARM64,
-    access=Access.IAM,
+    access=Access.GUARDED,
+    identity_provider=None,
+    allowed_origins=(),
     throttle=Throttle(requests_per_second=2_000, burst=4_000),
     stream=Stream(
         shards=None,

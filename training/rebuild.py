@@ -33,7 +33,7 @@ from rich.progress import track
 from rich.table import Table
 
 from personalization.adapters.dynamodb import DynamoProfileStore
-from personalization.adapters.secrets import read_secret
+from personalization.adapters.secrets import RotatedSecret
 from personalization.archiving import LakeLine, read_lines
 from personalization.attribution import attribute
 from personalization.errors import Conflict, InvalidInput
@@ -43,6 +43,7 @@ from personalization.ledger import Mark
 from personalization.ports import ProfileStore, UserState
 from personalization.profile_encoding import encode
 from personalization.profiles import Outcome, apply
+from personalization.tokens import Keys
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -80,7 +81,7 @@ def place_of(key: str, line: LakeLine) -> Place | None:
     return None
 
 
-def rebuilt(rows: Iterable[tuple[Place, Event]], token_secret: bytes) -> UserState:
+def rebuilt(rows: Iterable[tuple[Place, Event]], token_secret: Keys) -> UserState:
     """Fold one user's records as `update_profiles` and `bulk_import` did; each once, in any order."""
     state = UserState()
     last: Place | None = None
@@ -160,7 +161,7 @@ def rebuild(
     objects: Iterable[tuple[str, bytes]],
     profiles: ProfileStore,
     *,
-    token_secret: bytes,
+    token_secret: Keys,
     now: datetime,
     new_id: Callable[[], str],
     apply_changes: bool,
@@ -194,6 +195,10 @@ def lake_objects(client: "S3Client", bucket: str) -> Iterator[tuple[str, bytes]]
             yield found["Key"], client.get_object(Bucket=bucket, Key=found["Key"])["Body"].read()
 
 
+def _token_keys(arn: str) -> Keys:
+    return RotatedSecret(boto3.client("secretsmanager"), arn, lambda: datetime.now(UTC)).accepted()
+
+
 _MEANING: Final = {
     "equal": "the table holds what the lake folds to",
     "different": "it holds something else",
@@ -216,7 +221,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     outcomes = rebuild(
         lake_objects(boto3.client("s3"), options.lake_bucket),
         DynamoProfileStore(boto3.client("dynamodb"), options.table),
-        token_secret=read_secret(boto3.client("secretsmanager"), options.token_secret_arn),
+        token_secret=_token_keys(options.token_secret_arn),
         now=datetime.now(UTC),
         new_id=lambda: uuid4().hex,
         apply_changes=options.apply,

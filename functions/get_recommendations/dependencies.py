@@ -1,14 +1,14 @@
 """Wiring of `get_recommendations`, once per container."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache, partial
 
 from functions.get_recommendations.settings import Settings
 from personalization.adapters.appconfig import Address, AppConfigSession, PolledDefinitions
 from personalization.adapters.clients import impatient
 from personalization.adapters.dynamodb import DynamoListStore
-from personalization.adapters.secrets import read_secret
+from personalization.adapters.secrets import RotatedSecret, read_secret
 from personalization.adapters.sqs import SqsRefreshQueue
 from personalization.bots import is_bot_calling
 from personalization.definitions import parse_definitions
@@ -23,9 +23,14 @@ from personalization.serving import Recommender
 class Dependencies:
     """What the handler calls."""
 
-    recommender: Recommender
+    as_started: Recommender
+    token_key: Callable[[], bytes]
     user_key: Callable[[str], str]
     is_bot_calling: Callable[[str], bool]
+
+    def recommender(self) -> Recommender:
+        """Return the recommender with the key that signs now; what it remembers stays its own."""
+        return replace(self.as_started, token_secret=self.token_key())
 
 
 @cache
@@ -35,18 +40,20 @@ def dependencies() -> Dependencies:
     session = AppConfigSession(impatient("appconfigdata"), Address.parse(settings.experiments_address))
     definitions = PolledDefinitions(session, now, count_unread)
     secrets = impatient("secretsmanager")
+    token_secret = RotatedSecret(secrets, settings.token_secret_arn, now)
     recommender = Recommender(
         store=DynamoListStore(impatient("dynamodb"), settings.table_name),
         refreshes=SqsRefreshQueue(impatient("sqs"), settings.refresh_queue_url),
         definitions=definitions,
-        token_secret=read_secret(secrets, settings.token_secret_arn),
+        token_secret=token_secret.signing(),
         clock=now,
         new_id=new_id,
         defaults=parse_definitions(settings.default_treatments.encode()),
     )
     secret = read_secret(secrets, settings.user_key_secret_arn)
     return Dependencies(
-        recommender=recommender,
+        as_started=recommender,
+        token_key=token_secret.signing,
         user_key=partial(user_key, secret),
         is_bot_calling=lru_cache(maxsize=4096)(is_bot_calling),
     )

@@ -14,6 +14,7 @@ from personalization.queries import parse_query
 from personalization.runtime.http import (
     Event,
     Response,
+    check_user,
     header,
     http_handler,
     is_app,
@@ -29,14 +30,16 @@ from personalization.tokens import tail
 def handler(event: Event, context: Any) -> Response:
     """Answer 200 with items, their source, and the receipt that events bring back."""
     deps = dependencies()
+    user_id = path_value(event, "user_id")
+    check_user(event, user_id)
     query = parse_query(
-        path_value(event, "user_id"),
+        user_id,
         query_values(event),
         user_key=deps.user_key,
         viewer_country=header(event, "cloudfront-viewer-country"),
         may_force=not is_app(event),
     )
-    answer = deps.recommender.recommend(query)
+    answer = deps.recommender().recommend(query)
     count_by(Metric.RECOMMENDATIONS_SERVED, {Dimension.SOURCE: answer.source})
     exposure = Exposure(
         request_id=context.aws_request_id,

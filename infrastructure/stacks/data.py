@@ -42,6 +42,7 @@ class DataStack(AttuneStack):
         self.stream = self._stream()
         self.user_key_secret = self._secret("UserKeySecret", "Turns user ids into user keys; never rotates")
         self.token_secret = self._secret("TokenSecret", "Signs recommendation ids")
+        self.guest_secret = self._secret("GuestSecret", "Signs guests' tokens")
         self.refresh_queue = WorkQueue(
             self,
             "RefreshQueue",

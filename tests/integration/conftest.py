@@ -21,6 +21,8 @@ CONTEXT = SimpleNamespace(
     function_name="f", memory_limit_in_mb=128, invoked_function_arn="arn", aws_request_id="request-1"
 )
 
+GUEST_KEY = b"guest-secret-of-the-tests-64-characters-as-the-template-makes-it"
+
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
@@ -92,8 +94,9 @@ def deployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
         secrets = boto3.client("secretsmanager")
         arns = {
             name: secrets.create_secret(Name=name, SecretString=f"{name}-secret")["ARN"]
-            for name in ("user-key", "token")
+            for name in ("user-key", "token", "guest")
         }
+        secrets.put_secret_value(SecretId="guest", SecretString=GUEST_KEY.decode())
         settings = {
             "TABLE_NAME": TABLE,
             "STREAM_NAME": "events",
@@ -104,6 +107,7 @@ def deployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
             "REFRESH_QUEUE_URL": url,
             "USER_KEY_SECRET_ARN": arns["user-key"],
             "TOKEN_SECRET_ARN": arns["token"],
+            "GUEST_SECRET_ARN": arns["guest"],
             "EXPERIMENTS_ADDRESS": "app/test/experiments",
             "DEFAULT_TREATMENTS": defaults_as_json(read_definitions()),
             "AWS_ENDPOINT_URL_APPCONFIGDATA": experiments.url,

@@ -42,7 +42,7 @@ def test_only_local_is_open_and_local_deploys_nowhere_but_into_the_local_aws() -
 
 
 def test_every_route_is_as_open_as_the_environment_says(assembly: Assembly) -> None:
-    expected = {Access.OPEN: "NONE", Access.IAM: "AWS_IAM"}[assembly.environment.access]
+    expected = {Access.OPEN: "NONE", Access.GUARDED: "AWS_IAM"}[assembly.environment.access]
     routes = {
         route.properties["RouteKey"]: route.properties["AuthorizationType"]
         for route in assembly.of_type("AWS::ApiGatewayV2::Route")

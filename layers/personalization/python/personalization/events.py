@@ -132,9 +132,19 @@ class _Body(Struct, kw_only=True, omit_defaults=True, frozen=True):
 
 
 class ClientEvent(_Body, kw_only=True, omit_defaults=True, frozen=True):
-    """An event as a client sends it."""
+    """An event as a client sends it.
+
+    Attributes
+    ----------
+    visitor_token
+        Of an `identify`: the guest token of the visitor who turned out to be this user.
+    visitor_id
+        Of an `identify` that a backend sends: the visitor by id; a backend needs no proof.
+    """
 
     user_id: Identifier
+    visitor_token: Annotated[str, Meta(max_length=2048)] | None = None
+    visitor_id: Identifier | None = None
 
 
 class Event(_Body, kw_only=True, omit_defaults=True, frozen=True):
@@ -268,6 +278,10 @@ def _check_fields(event: ClientEvent) -> None:
         raise _field_error(kind, "item_id", event.item_id is None)
     for item_id in event.item_ids or (event.item_id or "",):
         _check_id_bytes(item_id)
+    if kind is not EventType.IDENTIFY:
+        for field in ("visitor_token", "visitor_id"):
+            if getattr(event, field) is not None:
+                raise _field_error(kind, field, missing=False)
     if event.value is None and kind in NEEDS_VALUE:
         raise _field_error(kind, "value", missing=True)
     if event.consent is None and kind is EventType.CONSENT_CHANGED:

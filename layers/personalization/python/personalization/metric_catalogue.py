@@ -79,6 +79,7 @@ _OUTCOMES: Final = (BY_SURFACE, BY_SURFACE_AND_VARIANT)
 
 CATALOGUE: Final = (
     *_written("ingest_events put_items", Metric.EVENTS_ACCEPTED, Metric.EVENTS_REJECTED),
+    *_written("authorize", Metric.TOKENS_REFUSED),
     *_written(
         "update_profiles",
         Metric.EVENTS_APPLIED,
@@ -129,7 +130,7 @@ def total_series(extent: Extent) -> int:
     """Count the series of all metrics together.
 
     >>> total_series(Extent(surfaces=3, variants=(2, 2)))
-    82
+    83
     """
     return sum(series(written, extent) for written in CATALOGUE)
 
