@@ -195,4 +195,6 @@ class Environment:
 
 def _is_safe(url: str, *, local: bool) -> bool:
     """Whether what comes from an address can't be changed on the way; on one machine nobody is in between."""
-    return url.startswith("https://") or (local and url.startswith(("http://127.0.0.1:", "http://localhost:")))
+    return url.startswith("https://") or (
+        local and url.startswith(("http://127.0.0.1:", "http://localhost:"))
+    )

@@ -28,7 +28,7 @@ class ClosedRoutes:
             return []
         routes = [found for found in self._scope.node.find_all() if isinstance(found, CfnRoute)]
         return [
-            f"{route.node.path}: {route.route_key} is open to everybody; give it a guard, or name it in PUBLIC"
+            f"{route.node.path}: {route.route_key} is open to everybody; guard it, or name it in PUBLIC"
             for route in routes
             if route.route_key not in PUBLIC and not _is_guarded(route)
         ]

@@ -30,7 +30,6 @@ from infrastructure.stacks.data import REFRESH_TIMEOUT, DataStack
 from infrastructure.stacks.experiments import ExperimentsStack
 from infrastructure.stacks.ingestion import IngestionStack
 
-
 GUESTS: Final = (
     (HttpMethod.POST, f"{SERVER_ROOT}/guests"),
     (HttpMethod.PUT, f"{SERVER_ROOT}/guests/{{user_id}}"),

@@ -1,4 +1,4 @@
-"""Who calls from a browser or an app: a guest by a token of ours, a user by one of the identity provider's."""
+"""Who calls from a browser or an app: a guest by a token of ours, a user by one of their provider's."""
 
 import re
 from collections.abc import Callable

@@ -278,10 +278,6 @@ def _check_fields(event: ClientEvent) -> None:
         raise _field_error(kind, "item_id", event.item_id is None)
     for item_id in event.item_ids or (event.item_id or "",):
         _check_id_bytes(item_id)
-    if kind is not EventType.IDENTIFY:
-        for field in ("visitor_token", "visitor_id"):
-            if getattr(event, field) is not None:
-                raise _field_error(kind, field, missing=False)
     if event.value is None and kind in NEEDS_VALUE:
         raise _field_error(kind, "value", missing=True)
     if event.consent is None and kind is EventType.CONSENT_CHANGED:

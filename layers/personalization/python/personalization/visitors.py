@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from personalization.errors import InvalidEvent, InvalidToken
-from personalization.events import ClientEvent
+from personalization.events import ClientEvent, EventType
 
 
 def no_guest(token: str) -> NoReturn:  # noqa: ARG001
@@ -27,9 +27,14 @@ def visitor_of(event: ClientEvent, *, by_app: bool, guest_of: Callable[[str], st
     Raises
     ------
     InvalidEvent
+        `unexpected_field`: not an `identify`.
         `invalid_visitor`: an app names a visitor without proof, the proof doesn't hold, two are named, or the
         user themselves is.
     """
+    if event.visitor_id is event.visitor_token is None:
+        return None
+    if event.event_type is not EventType.IDENTIFY:
+        raise InvalidEvent("unexpected_field", f"an event of type {event.event_type} names no visitor")
     if event.visitor_id is not None and (by_app or event.visitor_token is not None):
         raise InvalidEvent(
             "invalid_visitor", "a visitor is proven by `visitor_token`; a backend may name one by id"
