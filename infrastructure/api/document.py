@@ -56,8 +56,8 @@ def document(routes: Iterable[Route] = (*ROUTES, *SERVER_ROUTES)) -> Json:
             "title": "Attune",
             "version": version("attune"),
             "description": "Events in, recommendations out. Browsers and apps call with a token of their "
-            "user; backends call the same routes under /v1/server with signed requests. The local environment "
-            "asks for neither.",
+            "user; backends call the same routes under /v1/server with signed requests. The local "
+            "environment asks for neither.",
             "license": {"name": "Apache 2.0", "identifier": "Apache-2.0"},
         },
         "paths": paths,

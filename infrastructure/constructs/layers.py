@@ -65,7 +65,7 @@ class Layers(Construct):
 
     @cached_property
     def base(self) -> lambda_.ILayerVersion:
-        """What every Lambda needs: Powertools, msgspec; and PyJWT, which only those import that read tokens."""
+        """What every Lambda needs: Powertools, msgspec; and PyJWT, for those that read tokens."""
         return self._third_party(BASE)
 
     @cached_property

@@ -28,6 +28,8 @@ ALGORITHMS: Final[Mapping[str, frozenset[str]]] = {
     "OKP": frozenset({"EdDSA"}),
 }
 """Algorithms by the kind of key. No symmetric one, whose key a published set would give away."""
+_ACCESS: Final = "access"
+"""Cognito's own word for the kind of a token."""
 _ACCESS_TYPES: Final = frozenset({"jwt", "at+jwt", "application/at+jwt"})
 
 
@@ -53,7 +55,7 @@ class _Claims(Struct, frozen=True):
     nbf: Seconds = 0
     aud: str | list[str] | None = None
     client_id: str | None = None
-    token_use: str = "access"  # noqa: S105 (a claim of Cognito's, which has its own word for the kind)
+    token_use: str = _ACCESS
     at_hash: str | None = None
     nonce: str | None = None
 
@@ -83,8 +85,8 @@ def verify_access_token(
     Raises
     ------
     InvalidToken
-        `malformed_token`, `unknown_key`, `forged_token`, `wrong_kind` (another issuer or audience, an ID token),
-        `expired_token`, `reserved_subject` (a user named like a guest).
+        `malformed_token`, `unknown_key`, `forged_token`, `wrong_kind` (another issuer or audience, an ID
+        token), `expired_token`, `reserved_subject` (a user named like a guest).
     """
     header = header_of(token)
     if str(header.get("typ", "jwt")).lower() not in _ACCESS_TYPES:
@@ -105,7 +107,7 @@ def _check_purpose(claims: _Claims, provider: Provider) -> None:
     meant_for = [claims.client_id] if claims.aud is None else claims.aud
     if provider.audience not in ([meant_for] if isinstance(meant_for, str) else meant_for):
         raise InvalidToken("wrong_kind", "the token is for another audience")
-    if claims.token_use != "access" or claims.at_hash is not None or claims.nonce is not None:
+    if claims.token_use != _ACCESS or claims.at_hash is not None or claims.nonce is not None:
         raise InvalidToken(
             "wrong_kind", "an ID token is for the page that asked for it; send the access token"
         )

@@ -27,9 +27,9 @@ def read_secret(client: "SecretsManagerClient", arn: str) -> bytes:
 class RotatedSecret:
     """A key of signatures that a rotation replaces while containers are warm.
 
-    Signed is by `AWSCURRENT`, for its first 15 minutes still by `AWSPREVIOUS`; both are accepted, so that
-    what a key signed stays good until the second rotation after. Cost: two calls in ten minutes and container.
-    While the service can't be reached, the keys read last stay in force.
+    Signed is by `AWSCURRENT`, for its first 15 minutes still by `AWSPREVIOUS`; both are accepted, so what a
+    key signed stays good until the second rotation after. Cost: two calls in ten minutes and container. While
+    the service can't be reached, the keys read last stay in force.
     """
 
     def __init__(self, client: "SecretsManagerClient", arn: str, clock: Callable[[], datetime]) -> None:
