@@ -70,6 +70,7 @@ LOCAL: Final = Environment(
         anomaly_detection=False,
         budgets=False,
         sagemaker=False,
+        secret_rotation=False,
         named_queries=False,
     ),
 )
@@ -111,6 +112,7 @@ DEV: Final = Environment(
         anomaly_detection=True,
         budgets=True,
         sagemaker=True,
+        secret_rotation=True,
         named_queries=True,
     ),
 )
@@ -158,6 +160,7 @@ PROD: Final = Environment(
         anomaly_detection=True,
         budgets=True,
         sagemaker=True,
+        secret_rotation=True,
         named_queries=True,
     ),
 )

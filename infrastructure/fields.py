@@ -136,6 +136,8 @@ class Capabilities:
     """The bill is watched, by AWS Budgets and on the dashboard."""
     sagemaker: bool
     """Steps of the slow loop may be SageMaker jobs."""
+    secret_rotation: bool
+    """Secrets Manager gives the keys of signatures new values by itself."""
     named_queries: bool
     """Athena keeps the usual questions to the lake; elsewhere they are text in `infrastructure/queries`."""
 

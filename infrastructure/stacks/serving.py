@@ -20,6 +20,7 @@ from infrastructure.constructs.grants import (
     grant_secret,
     grant_send,
 )
+from infrastructure.constructs.key_rotation import KeyRotation
 from infrastructure.constructs.layers import Layers
 from infrastructure.constructs.python_function import PythonFunction
 from infrastructure.constructs.web_api import SERVER_ROOT, Callers, WebApi
@@ -90,6 +91,15 @@ class ServingStack(AttuneStack):
             (HttpMethod.GET, "/v1/experiments/{name}", self.get_experiment),
         ):
             self.api.route(method, path, function, callers=Callers.OPERATORS)
+        if environment.capabilities.secret_rotation:
+            KeyRotation(
+                self,
+                "KeyRotation",
+                token_secret=data.token_secret,
+                guest_secret=data.guest_secret,
+                layers=self._layers,
+                environment=environment,
+            )
         CfnOutput(self, "ApiUrl", value=self.api.url)
         CfnOutput(self, "ConsoleUrl", value=console.url)
         CfnOutput(self, "ApiId", value=self.api.api.api_id)

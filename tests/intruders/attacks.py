@@ -25,8 +25,10 @@ class Attack:
     stops_at
         `gateway` (route, signature, a missing token), `authorizer` (a token that is not good) or `handler`
         (it is good, but for somebody else).
-    expected
-        The status; codes of the problem, or of the rejected rows, beside it.
+    status, codes
+        What is answered, with the code of the problem or those of the rejected rows.
+    or_no_route
+        A gateway that decodes the path before it looks for a route finds none: 404.
     """
 
     name: str
@@ -34,12 +36,15 @@ class Attack:
     stops_at: str = AUTHORIZER
     status: int = 403
     codes: tuple[str, ...] = ()
+    or_no_route: bool = False
 
     def strike(self, site: Site) -> str:
         """Try, hold the answer to what is expected, and return it as a line."""
         answer = self.attempt(site)
         codes = (answer.code,) if answer.code else tuple(sorted(set(answer.rejected)))
         found = f"{answer.status} {', '.join(codes)}".strip()
+        if self.or_no_route and answer.status == 404:
+            return found
         assert (answer.status, codes) == (self.status, self.codes), f"{self.name}: {found} {answer.body}"
         if answer.status == 202:
             assert answer.body["accepted"] == 0, f"{self.name}: something of it was taken in"

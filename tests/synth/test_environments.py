@@ -210,6 +210,7 @@ def test_the_outputs_lead_to_everything_that_a_person_or_a_tool_needs(assembly: 
         "ConsoleUrl",
         "DashboardName",
         "ExperimentsDashboardName",
+        "GuestSecretArn",
         "LakeBucketName",
         "ModelBucketName",
         "PageTopicArn",

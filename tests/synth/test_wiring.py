@@ -44,6 +44,11 @@ READS_EXPERIMENTS = {
     ("appconfig:StartConfigurationSession", "experiments"),
 }
 ALLOWED = {
+    "rotate_secret": {
+        (f"secretsmanager:{action}", f"{of} secret")
+        for action in ("DescribeSecret", "GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage")
+        for of in ("token", "guest")
+    },
     "authorize": {("secretsmanager:GetSecretValue", "guest secret")},
     "issue_guest_token": {("secretsmanager:GetSecretValue", "guest secret")},
     "ingest_events": {
@@ -144,6 +149,7 @@ def test_every_folder_of_functions_is_deployed(assembly: Assembly) -> None:
     training = assembly.environment.training
     unused = set() if on_sagemaker(assembly) else {"build_image"}
     unused |= {"roll_back_model"} if training.rollback_hours is None else set()
+    unused |= set() if assembly.environment.capabilities.secret_rotation else {"rotate_secret"}
     unused |= {"authorize"} if assembly.environment.access is Access.OPEN else set()
     assert assembly.lambdas.keys() == FUNCTIONS - unused
 
