@@ -2,6 +2,7 @@
 
 from aws_cdk import App
 
+from infrastructure.constructs.closed_routes import ClosedRoutes
 from infrastructure.environments import LOCAL, environment_named
 from infrastructure.fields import Environment
 from infrastructure.stacks.analytics import AnalyticsStack
@@ -37,6 +38,7 @@ def define(app: App, env: Environment) -> None:
     )
     if env.edge is not None:
         EdgeStack(app, "edge", environment=env, edge=env.edge)
+    app.node.add_validation(ClosedRoutes(app, env))
     check_with_nag(app)
 
 

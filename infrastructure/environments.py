@@ -39,6 +39,8 @@ LOCAL: Final = Environment(
     region=LOCAL_REGION,
     architecture=host_architecture(),
     access=Access.OPEN,
+    identity_provider=None,
+    allowed_origins=(),
     throttle=Throttle(requests_per_second=1_000, burst=2_000, seldom_per_second=100),
     edge=None,
     stream=Stream(
@@ -71,6 +73,7 @@ LOCAL: Final = Environment(
         anomaly_detection=False,
         budgets=False,
         sagemaker=False,
+        secret_rotation=False,
         named_queries=False,
     ),
 )
@@ -80,7 +83,9 @@ DEV: Final = Environment(
     account=None,
     region=None,
     architecture=Architecture.ARM64,
-    access=Access.IAM,
+    access=Access.GUARDED,
+    identity_provider=None,
+    allowed_origins=(),
     throttle=Throttle(requests_per_second=100, burst=200, seldom_per_second=10),
     edge=None,
     stream=Stream(
@@ -112,6 +117,7 @@ DEV: Final = Environment(
         anomaly_detection=True,
         budgets=True,
         sagemaker=True,
+        secret_rotation=True,
         named_queries=True,
     ),
 )
@@ -121,7 +127,9 @@ PROD: Final = Environment(
     account=None,
     region=None,
     architecture=Architecture.ARM64,
-    access=Access.IAM,
+    access=Access.GUARDED,
+    identity_provider=None,
+    allowed_origins=(),
     throttle=Throttle(requests_per_second=2_000, burst=4_000, seldom_per_second=50),
     edge=None,
     stream=Stream(
@@ -159,6 +167,7 @@ PROD: Final = Environment(
         anomaly_detection=True,
         budgets=True,
         sagemaker=True,
+        secret_rotation=True,
         named_queries=True,
     ),
 )

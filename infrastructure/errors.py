@@ -3,6 +3,7 @@
 InfrastructureError
 ├── UnknownEnvironmentError
 ├── UnsupportedEngineError
+├── InvalidAccessError
 └── LayerBuildError
 """
 
@@ -25,6 +26,13 @@ class UnsupportedEngineError(InfrastructureError):
 
     def __init__(self, environment: str) -> None:
         super().__init__(f"the AWS of {environment!r} has no SageMaker; choose LambdaEngine for its training")
+
+
+class InvalidAccessError(InfrastructureError):
+    """An environment would let in whom nobody means to, or an app's tokens prove nothing."""
+
+    def __init__(self, environment: str, reason: str) -> None:
+        super().__init__(f"access to {environment!r}: {reason}")
 
 
 class LayerBuildError(InfrastructureError):

@@ -1,13 +1,15 @@
 """The fields of an environment, typed: all that may differ between two deployments."""
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from infrastructure.errors import UnsupportedEngineError
+from infrastructure.errors import InvalidAccessError, UnsupportedEngineError
 
 LOCAL_ACCOUNT: Final = "000000000000"
 """The account of the local AWS. No real account has this number, so `local` deploys nowhere else."""
+_ORIGIN: Final = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
 
 
 class Architecture(StrEnum):
@@ -22,8 +24,20 @@ class Access(StrEnum):
 
     OPEN = "open"
     """Anybody who reaches it; only for the local AWS."""
-    IAM = "iam"
-    """Principals of the account allowed `execute-api:Invoke`, with signed requests."""
+    GUARDED = "guarded"
+    """Browsers and apps with a token of their user, backends with signed requests, operators with a scope."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class IdentityProvider:
+    """Who vouches for the company's signed-in users, by access tokens that are JWTs (docs/access.md)."""
+
+    issuer: str
+    """As the tokens name it, letter by letter."""
+    audience: str
+    """Whom the tokens are for: this API as the provider knows it, not the client that asks."""
+    keys_url: str
+    """Where the provider publishes its keys: `jwks_uri` of its `/.well-known/openid-configuration`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,6 +154,8 @@ class Capabilities:
     """The bill is watched, by AWS Budgets and on the dashboard."""
     sagemaker: bool
     """Steps of the slow loop may be SageMaker jobs."""
+    secret_rotation: bool
+    """Secrets Manager gives the keys of signatures new values by itself."""
     named_queries: bool
     """Athena keeps the usual questions to the lake; elsewhere they are text in `infrastructure/queries`."""
 
@@ -154,6 +170,10 @@ class Environment:
     region: str | None
     architecture: Architecture
     access: Access
+    identity_provider: IdentityProvider | None
+    """Besides guests, whose tokens are Attune's own; `None`: guests alone."""
+    allowed_origins: tuple[str, ...]
+    """Of the pages whose scripts may call the API, as "https://shop.example"."""
     throttle: Throttle
     edge: Edge | None
     stream: Stream
@@ -178,8 +198,26 @@ class Environment:
     def __post_init__(self) -> None:
         if isinstance(self.training.engine, SageMakerEngine) and not self.capabilities.sagemaker:
             raise UnsupportedEngineError(self.name)
+        self._check_access()
+
+    def _check_access(self) -> None:
+        local = self.runs_on_this_machine
+        if self.access is Access.OPEN and not local:
+            raise InvalidAccessError(self.name, "only the local AWS may be open; choose Access.GUARDED")
+        if self.identity_provider and not _is_safe(self.identity_provider.keys_url, local=local):
+            raise InvalidAccessError(self.name, "keys are fetched over https only")
+        for origin in self.allowed_origins:
+            if not (_is_safe(origin, local=local) and _ORIGIN.fullmatch(origin)):
+                raise InvalidAccessError(self.name, f"{origin!r} is no origin as https://shop.example")
 
     @property
     def runs_on_this_machine(self) -> bool:
         """Whether the Lambdas are processes of this machine."""
         return self.account == LOCAL_ACCOUNT
+
+
+def _is_safe(url: str, *, local: bool) -> bool:
+    """Whether what comes from an address can't be changed on the way; on one machine nobody is in between."""
+    return url.startswith("https://") or (
+        local and url.startswith(("http://127.0.0.1:", "http://localhost:"))
+    )

@@ -29,7 +29,7 @@ from rich.progress import track
 from rich.table import Table
 
 from personalization.adapters.dynamodb import DynamoProfileStore
-from personalization.adapters.secrets import read_secret
+from personalization.adapters.secrets import RotatedSecret
 from personalization.attribution import attribute
 from personalization.errors import Conflict
 from personalization.keys import EVENTS
@@ -37,6 +37,7 @@ from personalization.ports import ProfileStore, UserState
 from personalization.profile_encoding import encode
 from personalization.profile_merging import merge
 from personalization.profiles import Outcome, Profile, apply, at_seconds
+from personalization.tokens import Keys
 from training.lake_shards import SHARDS, Place, Row, gather, read_shard, spread
 from training.persons import Person, persons_of, redirects, words_of
 
@@ -47,7 +48,7 @@ _USERS_A_READ: Final = 100
 _WRITERS: Final = 8
 
 
-def rebuilt(rows: Iterable[Row], token_secret: bytes, *, erased_at: int = 0) -> UserState:
+def rebuilt(rows: Iterable[Row], token_secret: Keys, *, erased_at: int = 0) -> UserState:
     """Fold one key's records as `update_profiles` and `bulk_import` did; each once, in any order.
 
     What was received before `erased_at`, in seconds since 1970, reaches no profile.
@@ -70,7 +71,7 @@ def rebuilt(rows: Iterable[Row], token_secret: bytes, *, erased_at: int = 0) -> 
 
 
 def folded(
-    person: Person, rows: Mapping[str, Sequence[Row]], stored: Mapping[str, UserState], token_secret: bytes
+    person: Person, rows: Mapping[str, Sequence[Row]], stored: Mapping[str, UserState], token_secret: Keys
 ) -> dict[str, UserState]:
     """Fold the records of a user and of the visitors they were; the user has all of their profiles."""
     states: dict[str, UserState] = {}
@@ -89,7 +90,7 @@ def compare(
     persons: Iterable[Person],
     rows: Mapping[str, Sequence[Row]],
     profiles: ProfileStore,
-    token_secret: bytes,
+    token_secret: Keys,
     write: Callable[[str, UserState], bool] | None,
 ) -> Counter[str]:
     """Hold rebuilt states against those stored; with `write`, put them in the place of those that differ."""
@@ -126,7 +127,7 @@ def rebuild(
     objects: Iterable[tuple[str, bytes]],
     profiles: ProfileStore,
     *,
-    token_secret: bytes,
+    token_secret: Keys,
     now: datetime,
     new_id: Callable[[], str],
     apply_changes: bool,
@@ -164,6 +165,10 @@ def lake_objects(client: "S3Client", bucket: str) -> Iterator[tuple[str, bytes]]
             yield found["Key"], client.get_object(Bucket=bucket, Key=found["Key"])["Body"].read()
 
 
+def _token_keys(arn: str) -> Keys:
+    return RotatedSecret(boto3.client("secretsmanager"), arn, lambda: datetime.now(UTC)).accepted()
+
+
 _MEANING: Final = {
     "equal": "the table holds what the lake folds to",
     "different": "it holds something else",
@@ -186,7 +191,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     outcomes = rebuild(
         lake_objects(boto3.client("s3"), options.lake_bucket),
         DynamoProfileStore(boto3.client("dynamodb"), options.table),
-        token_secret=read_secret(boto3.client("secretsmanager"), options.token_secret_arn),
+        token_secret=_token_keys(options.token_secret_arn),
         now=datetime.now(UTC),
         new_id=lambda: uuid4().hex,
         apply_changes=options.apply,

@@ -1,6 +1,6 @@
 """Wiring of `analyze_experiments`, once per container."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -12,10 +12,12 @@ from personalization.adapters.appconfig import Address, DeployedDefinitions
 from personalization.adapters.clients import impatient
 from personalization.adapters.dynamodb import DynamoExperimentStore
 from personalization.adapters.lake import THREADS, S3Lake
-from personalization.adapters.secrets import read_secret
+from personalization.adapters.secrets import RotatedSecret
 from personalization.experiments import NO_EXPERIMENTS, Experiment
 from personalization.ports import ExperimentStore
+from personalization.runtime.clock import now
 from personalization.runtime.settings import load_settings
+from personalization.tokens import Keys
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Dependencies:
 
     objects: S3Lake
     table: ExperimentStore
-    token_secret: bytes
+    token_keys: Callable[[], Keys]
     deployed: DeployedDefinitions
 
     def experiments(self) -> Sequence[Experiment]:
@@ -34,13 +36,13 @@ class Dependencies:
 
 @cache
 def dependencies() -> Dependencies:
-    """Build the clients and read the key."""
+    """Build the clients; the keys are read with the first analysis."""
     settings = load_settings(Settings)
     address = Address.parse(settings.experiments_address)
     objects = boto3.client("s3", config=Config(max_pool_connections=THREADS))
     return Dependencies(
         objects=S3Lake(objects, settings.lake_bucket),
         table=DynamoExperimentStore(impatient("dynamodb"), settings.table_name),
-        token_secret=read_secret(impatient("secretsmanager"), settings.token_secret_arn),
+        token_keys=RotatedSecret(impatient("secretsmanager"), settings.token_secret_arn, now).accepted,
         deployed=DeployedDefinitions(impatient("appconfigdata"), address),
     )

@@ -37,7 +37,7 @@ def handler(event: Mapping[str, Any], context: Any) -> Json:
         _chosen(event.get("experiment")),
         objects=deps.objects,
         table=deps.table,
-        secret=deps.token_secret,
+        secret=deps.token_keys(),
         now=now(),
         go_on=partial(_has_time, context),
     )

@@ -10,7 +10,7 @@ from personalization.adapters.appconfig import Address, AppConfigSession, Polled
 from personalization.adapters.clients import Patience, impatient, in_an_answer
 from personalization.adapters.dynamodb import DynamoListStore
 from personalization.adapters.s3 import SharedCopy
-from personalization.adapters.secrets import read_secret
+from personalization.adapters.secrets import RotatedSecret, read_secret
 from personalization.adapters.sqs import SqsRefreshQueue
 from personalization.bots import is_bot_calling
 from personalization.deadlines import Guard
@@ -31,9 +31,14 @@ DEFINITIONS_SHARE: Final = 0.25
 class Dependencies:
     """What the handler calls."""
 
-    recommender: Recommender
+    as_started: Recommender
+    token_key: Callable[[], bytes]
     user_key: Callable[[str], str]
     is_bot_calling: Callable[[str], bool]
+
+    def recommender(self) -> Recommender:
+        """Return the recommender with the key that signs now; what it remembers stays its own."""
+        return replace(self.as_started, token_secret=self.token_key())
 
 
 @cache
@@ -86,16 +91,17 @@ def dependencies() -> Dependencies:
     Unavailable
         The keys can't be read in time.
     """
-    recommender = keyless()
-    arns = settings().token_secret_arn, settings().user_key_secret_arn
-    token_secret, secret = _guard_of_keys().call(lambda: _read_secrets(*arns), KEYS_SHARE * answer_seconds())
+    known, client = settings(), impatient("secretsmanager", _patience())
+    token_secret = RotatedSecret(client, known.token_secret_arn, now)
+
+    def read() -> bytes:
+        token_secret.signing()
+        return read_secret(client, known.user_key_secret_arn)
+
+    secret = _guard_of_keys().call(read, KEYS_SHARE * answer_seconds())
     return Dependencies(
-        recommender=replace(recommender, token_secret=token_secret),
+        as_started=keyless(),
+        token_key=token_secret.signing,
         user_key=partial(user_key, secret),
         is_bot_calling=lru_cache(maxsize=4096)(is_bot_calling),
     )
-
-
-def _read_secrets(*arns: str) -> list[bytes]:
-    client = impatient("secretsmanager", _patience())
-    return [read_secret(client, arn) for arn in arns]

@@ -17,6 +17,7 @@ from personalization.runtime.due import due_in
 from personalization.runtime.http import (
     Event,
     Response,
+    check_user,
     header,
     http_handler,
     is_app,
@@ -35,13 +36,15 @@ def handler(event: Event, context: Any) -> Response:
 
     Without the keys nobody is known and nothing can be signed: the answer is anybody's, with no exposure.
     """
+    check_user(event, path_value(event, "user_id"))
+    due = _due(context)
     try:
         deps = dependencies()
     except Unavailable:
         query = _query(event, lambda _: "")
-        return _respond(query, keyless().recommend_to_anybody(query, _due(context)))
+        return _respond(query, keyless().recommend_to_anybody(query, due))
     query = _query(event, deps.user_key)
-    answer = deps.recommender.recommend(query, _due(context))
+    answer = deps.recommender().recommend(query, due)
     _log_exposure(event, context, deps, query, answer)
     return _respond(query, answer)
 

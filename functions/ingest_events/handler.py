@@ -5,7 +5,7 @@ from typing import Any
 from functions.ingest_events.dependencies import dependencies
 from personalization import ingestion
 from personalization.runtime.clock import now
-from personalization.runtime.http import Event, Response, body_of, header, http_handler
+from personalization.runtime.http import Event, Response, body_of, header, http_handler, subject_of
 from personalization.runtime.observability import metrics
 from personalization.runtime.receipts import answer_receipt
 
@@ -22,5 +22,7 @@ def handler(event: Event, context: Any) -> Response:
         is_bot=deps.is_bot,
         received_at=now(),
         sent_by_bot=deps.is_bot_calling(header(event, "user-agent") or ""),
+        caller=subject_of(event),
+        guest_of=deps.guest_of,
     )
     return answer_receipt(receipt, request_id=context.aws_request_id)

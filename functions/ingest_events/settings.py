@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Settings:
-    """Where events go, and the key of the pseudonyms."""
+    """Where events go, the key of the pseudonyms, and those of the guests' tokens."""
 
     stream_name: str
     user_key_secret_arn: str
+    guest_secret_arn: str

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Settings:
-    """The table, the stream (for its age), where refreshes and broken records go, and the token key."""
+    """The table, the stream (for its age), where refreshes and broken records go, and the token keys."""
 
     table_name: str
     stream_name: str

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from personalization.experiment_results import Decision
+from personalization.guests import GuestId
 from personalization.lists import ListItem
 from personalization.names import Degraded, Source
 
@@ -19,6 +20,8 @@ RejectionCode = Literal[
     "forbidden_type",
     "occurred_in_future",
     "occurred_too_early",
+    "not_your_user",
+    "invalid_visitor",
     "stream_busy",
 ]
 
@@ -36,6 +39,14 @@ class Receipt(Struct, frozen=True, forbid_unknown_fields=True):
 
     accepted: Count
     rejected: tuple[Rejection, ...]
+
+
+class GuestToken(Struct, frozen=True, forbid_unknown_fields=True):
+    """A guest: the id for events and paths, and the token that proves it until it expires."""
+
+    user_id: GuestId
+    token: str
+    expires_at: datetime
 
 
 class Assignment(Struct, frozen=True, forbid_unknown_fields=True):

@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from infrastructure.api.answers import GatewayMessage, Problem
-from infrastructure.api.routes import ALWAYS, ROUTES, Batch, Parameter, Route, codes_of
+from infrastructure.api.routes import ALWAYS, ROUTES, SERVER_ROUTES, Batch, Parameter, Route, codes_of
 from personalization.events import MAX_BODY_BYTES, MAX_EVENT_BYTES
 from personalization.names import RETRY_AFTER_SECONDS
 
@@ -22,10 +22,37 @@ _RETRY_AFTER: Final = {
         "schema": {"type": "integer", "minimum": 1, "maximum": RETRY_AFTER_SECONDS},
     }
 }
-_OF_THE_GATEWAY: Final = {403: "The request is not signed.", 404: "No such route.", 429: "Too many requests."}
+_OF_THE_GATEWAY: Final = {
+    401: "No token.",
+    403: "The token or the signature is not good, or not for this.",
+    404: "No such route.",
+    429: "Too many requests.",
+}
+_SCHEMES: Final = {
+    "userToken": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "An access token of the company's identity provider, or a guest's token; its subject "
+        "is the user of the path and of every event.",
+    },
+    "operatorToken": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "An access token of the operators' pool with the scope attune/admin.",
+    },
+    "sigv4": {
+        "type": "apiKey",
+        "name": "Authorization",
+        "in": "header",
+        "x-amazon-apigateway-authtype": "awsSigv4",
+        "description": "AWS Signature Version 4, by a principal allowed execute-api:Invoke.",
+    },
+}
 
 
-def document(routes: Iterable[Route] = ROUTES) -> Json:
+def document(routes: Iterable[Route] = (*ROUTES, *SERVER_ROUTES)) -> Json:
     """Build the OpenAPI 3.1 document. Cost: linear in routes."""
     table = tuple(routes)
     paths: dict[str, Json] = {}
@@ -36,27 +63,20 @@ def document(routes: Iterable[Route] = ROUTES) -> Json:
         "info": {
             "title": "Attune",
             "version": version("attune"),
-            "description": "Events in, recommendations out. Calls are signed with AWS Signature Version 4 "
-            "wherever the environment asks for it; the local one does not.",
+            "description": "Events in, recommendations out. Browsers and apps call with a token of their "
+            "user; backends call the same routes under /v1/server with signed requests. The local "
+            "environment asks for neither.",
             "license": {"name": "Apache 2.0", "identifier": "Apache-2.0"},
         },
-        "security": [{"sigv4": []}, {}],
         "paths": paths,
         "components": {
             "schemas": _components(table),
-            "securitySchemes": {
-                "sigv4": {
-                    "type": "apiKey",
-                    "name": "Authorization",
-                    "in": "header",
-                    "x-amazon-apigateway-authtype": "awsSigv4",
-                }
-            },
+            "securitySchemes": _SCHEMES,
         },
     }
 
 
-def text(routes: Iterable[Route] = ROUTES) -> str:
+def text(routes: Iterable[Route] = (*ROUTES, *SERVER_ROUTES)) -> str:
     """Return the document as it rests in `docs/openapi.json`."""
     return json.dumps(document(routes), indent=2, ensure_ascii=False) + "\n"
 
@@ -99,6 +119,7 @@ def _operation(route: Route) -> Json:
     return {
         "operationId": route.operation or route.function,
         "summary": route.summary,
+        "security": [{route.callers.value: []}, {}],
         **({"parameters": [_parameter(row) for row in route.parameters]} if route.parameters else {}),
         **body,
         "responses": dict(sorted(answers.items())),

@@ -5,15 +5,17 @@ what hostile input is answered (no status and no code that is not listed here).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from enum import Enum
 from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta
 
-from infrastructure.api.answers import Experiments, Receipt, Recommendations, Trending
+from infrastructure.api.answers import Experiments, GuestToken, Receipt, Recommendations, Trending
 from personalization.events import MAX_BATCH_EVENTS, ClientEvent, Identifier, Item, SurfaceName
 from personalization.experiment_results import ExperimentResults
 from personalization.experiments import Name
+from personalization.guests import GuestId
 from personalization.lists import DEFAULT_LIMIT, MAX_LIMIT
 from personalization.names import DEFAULT_SURFACE
 from personalization.queries import MAX_EXCLUDED
@@ -43,6 +45,14 @@ class Batch:
     limit: int = MAX_BATCH_EVENTS
 
 
+class Callers(Enum):
+    """Who may call a route: the name of the scheme of security."""
+
+    USERS = "userToken"
+    OPERATORS = "operatorToken"
+    BACKENDS = "sigv4"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Route:
     """One call of the API.
@@ -57,6 +67,8 @@ class Route:
         Of success.
     problems
         Codes by the status they come with; what every function may answer (`ALWAYS`) is not repeated.
+    callers
+        Of a route outside of `/v1/server/`, which has a twin there for backends.
     """
 
     method: str
@@ -69,9 +81,10 @@ class Route:
     parameters: tuple[Parameter, ...] = ()
     body: Batch | None = None
     problems: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    callers: Callers = Callers.USERS
 
 
-ALWAYS: Final = {500: ("internal_error",), 503: ("unavailable",)}
+ALWAYS: Final = {403: ("token_expired",), 500: ("internal_error",), 503: ("unavailable",)}
 _REFUSED_BODIES: Final = {
     400: ("invalid_body", "invalid_json", "empty_batch", "too_many_events"),
     413: ("body_too_large",),
@@ -84,7 +97,37 @@ _LIMIT: Final = Parameter(
     example=5,
     default=DEFAULT_LIMIT,
 )
+_GUEST: Final = "guest-0123456789abcdef0123456789abcdef"
 ROUTES: Final = (
+    Route(
+        method="POST",
+        path="/v1/server/guests",
+        function="issue_guest_token",
+        summary="Give a visitor who is not signed in an id and a token",
+        status=201,
+        answer=GuestToken,
+        callers=Callers.BACKENDS,
+    ),
+    Route(
+        method="PUT",
+        path="/v1/server/guests/{user_id}",
+        function="issue_guest_token",
+        operation="renew_guest_token",
+        summary="Give a guest a new token",
+        status=200,
+        answer=GuestToken,
+        callers=Callers.BACKENDS,
+        parameters=(
+            Parameter(
+                name="user_id",
+                place="path",
+                kind=GuestId,
+                about="The guest, by the id it was given.",
+                example=_GUEST,
+            ),
+        ),
+        problems={400: ("not_a_guest",)},
+    ),
     Route(
         method="POST",
         path="/v1/events",
@@ -114,6 +157,7 @@ ROUTES: Final = (
         path="/v1/items",
         function="put_items",
         summary="Write items of the catalogue",
+        callers=Callers.OPERATORS,
         status=202,
         answer=Receipt,
         body=Batch(
@@ -178,7 +222,7 @@ ROUTES: Final = (
                 example="home-ranking:model",
             ),
         ),
-        problems={400: ("invalid_user_id", "invalid_parameter")},
+        problems={400: ("invalid_user_id", "invalid_parameter"), 403: ("not_your_user",)},
     ),
     Route(
         method="GET",
@@ -196,6 +240,7 @@ ROUTES: Final = (
         function="get_experiment",
         operation="list_experiments",
         summary="The verdict of every experiment that was analyzed",
+        callers=Callers.OPERATORS,
         status=200,
         answer=Experiments,
     ),
@@ -204,6 +249,7 @@ ROUTES: Final = (
         path="/v1/experiments/{name}",
         function="get_experiment",
         summary="The results of one experiment",
+        callers=Callers.OPERATORS,
         status=200,
         answer=ExperimentResults,
         parameters=(
@@ -218,6 +264,19 @@ ROUTES: Final = (
         problems={404: ("unknown_experiment", "not_analyzed_yet")},
     ),
 )
+
+
+SERVER_ROUTES: Final = tuple(
+    replace(
+        route,
+        path=route.path.replace("/v1/", "/v1/server/", 1),
+        operation=f"server_{route.operation or route.function}",
+        callers=Callers.BACKENDS,
+    )
+    for route in ROUTES
+    if route.callers is not Callers.BACKENDS
+)
+"""The twins, which the same functions answer."""
 
 
 def codes_of(route: Route, status: int) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ from infrastructure.constructs.grants import (
 from infrastructure.constructs.layers import Layers
 from infrastructure.constructs.operators import SCOPE, Operators
 from infrastructure.constructs.python_function import PythonFunction
-from infrastructure.constructs.web_api import WebApi
+from infrastructure.constructs.web_api import Callers, WebApi
 from infrastructure.fields import Environment
 from infrastructure.stacks.data import DataStack
 from infrastructure.stacks.experiments import ExperimentsStack
@@ -60,15 +60,16 @@ class Console(Construct):
         self._environment = environment
         self._layers: list[lambda_.ILayerVersion] = [layers.personalization, layers.base]
         self.url = f"{api.url}{PAGE}"
-        sign_in, authorizer = _NO_SIGN_IN, None
+        sign_in = _NO_SIGN_IN
         if data.operators is not None:
             sign_in, authorizer = self._sign_in(data.operators)
+            api.guard(Callers.OPERATORS, authorizer)
         page = self._page(sign_in)
         for path in (PAGE, f"{PAGE}/{{asset}}"):
             api.public_route(http.HttpMethod.GET, path, page)
         reader = self._reader(data, experiments)
         for path in DATA:
-            api.route(http.HttpMethod.GET, path, reader, authorizer=authorizer, scope=SCOPE)
+            api.route(http.HttpMethod.GET, path, reader, callers=Callers.OPERATORS, twin=False)
 
     def _sign_in(self, operators: Operators) -> tuple[dict[str, str], http.IHttpRouteAuthorizer]:
         client = operators.client(self, "Client", page_url=self.url)

@@ -54,6 +54,7 @@ class LayerSource:
 
 
 BASE: Final = LayerSource(name="base")
+CRYPTOGRAPHY: Final = LayerSource(name="cryptography")
 RANKING: Final = LayerSource(name="ranking", openmp=True)
 
 

@@ -12,6 +12,7 @@ from constructs import Construct
 
 from infrastructure.constructs.layer_build import (
     BASE,
+    CRYPTOGRAPHY,
     RANKING,
     ROOT,
     LayerSource,
@@ -64,8 +65,13 @@ class Layers(Construct):
 
     @cached_property
     def base(self) -> lambda_.ILayerVersion:
-        """What every Lambda needs: Powertools, msgspec."""
+        """What every Lambda needs: Powertools, msgspec; and PyJWT, for those that read tokens."""
         return self._third_party(BASE)
+
+    @cached_property
+    def cryptography(self) -> lambda_.ILayerVersion:
+        """What verifying an identity provider's signatures needs."""
+        return self._third_party(CRYPTOGRAPHY)
 
     @cached_property
     def ranking(self) -> lambda_.ILayerVersion:

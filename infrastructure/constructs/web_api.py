@@ -2,8 +2,10 @@
 
 import json
 import re
+from enum import Enum
 from typing import Final
 
+from aws_cdk import Duration
 from aws_cdk import aws_apigatewayv2 as http
 from aws_cdk import aws_apigatewayv2_authorizers as authorizers
 from aws_cdk import aws_apigatewayv2_integrations as integrations
@@ -11,6 +13,7 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from infrastructure.constructs.logs import log_group
+from infrastructure.constructs.operators import SCOPE
 from infrastructure.fields import Access, Environment
 from infrastructure.suppressions import acknowledge
 
@@ -25,35 +28,73 @@ _ACCESS_LOG: Final = json.dumps(
         "response_bytes": "$context.responseLength",
         "latency_ms": "$context.responseLatency",
         "integration_error": "$context.integrationErrorMessage",
+        "authorizer_error": "$context.authorizer.error",
     }
 )
+ROOT: Final = "/v1"
+SERVER_ROOT: Final = "/v1/server"
+"""Of the routes for backends, which sign their requests; each of the others has its twin there."""
+REMEMBERED: Final = Duration.minutes(5)
+"""So long does the gateway remember what a token said; its end is looked at in every request."""
+
+
+class Callers(Enum):
+    """Who may call a route."""
+
+    USERS = "browsers and apps, with a token of their user"
+    OPERATORS = "people with the scope of administration"
+    BACKENDS = "principals of the account allowed `execute-api:Invoke`, with signed requests"
+
 
 _SELDOM: Final = re.compile(r"/v1(/server)?/(admin|console|experiments|items)(/|$)")
 """Routes that cost more than they are called for: a loop of one operator must not use up what users need."""
 
 
 class WebApi(Construct):
-    """An HTTP API with one throttled, logged stage; every route asks for what the environment says."""
+    """An HTTP API with one throttled, logged stage; every route has the guard of its callers.
 
-    def __init__(self, scope: Construct, construct_id: str, *, environment: Environment) -> None:
+    In an open environment no route has any.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        environment: Environment,
+        authorize: lambda_.IFunction | None,
+    ) -> None:
+        """Define the API.
+
+        Parameters
+        ----------
+        authorize
+            Reads the tokens of browsers and apps; needed unless the environment is open.
+        """
         super().__init__(scope, construct_id)
         self.api = http.HttpApi(
-            self,
-            "Api",
-            create_default_stage=False,
-            default_authorizer=_authorizer(environment.access),
+            self, "Api", create_default_stage=False, cors_preflight=_cors(environment.allowed_origins)
         )
         self._throttle = environment.throttle
         self.access_logs = log_group(self, "AccessLogs", environment=environment)
         self.stage = self._stage(environment)
         self._limits: dict[str, dict[str, object]] = {}
+        self._guards: dict[Callers, http.IHttpRouteAuthorizer] = {}
         if environment.access is Access.OPEN:
             acknowledge(self, {"AwsSolutions-APIG4": "Only the local AWS has this account number."})
+            self._guards = dict.fromkeys(Callers, http.HttpNoneAuthorizer())
+        elif authorize is not None:
+            self.guard(Callers.USERS, _reads_tokens(authorize))
+            self.guard(Callers.BACKENDS, authorizers.HttpIamAuthorizer())
 
     @property
     def url(self) -> str:
         """Root of the routes, without a slash at the end."""
         return self.api.api_endpoint
+
+    def guard(self, callers: Callers, authorizer: http.IHttpRouteAuthorizer) -> None:
+        """Have `authorizer` decide who is one of `callers`; before the first route for them."""
+        self._guards.setdefault(callers, authorizer)
 
     def route(
         self,
@@ -61,16 +102,39 @@ class WebApi(Construct):
         path: str,
         function: lambda_.IFunction,
         *,
-        authorizer: http.IHttpRouteAuthorizer | None = None,
-        scope: str | None = None,
-    ) -> http.HttpRoute:
+        callers: Callers = Callers.USERS,
+        twin: bool = True,
+    ) -> None:
         """Have `function` answer `method path`; it gets events of payload format 2.0.
 
         Parameters
         ----------
-        authorizer
-            Asked instead of what the environment says; its tokens must carry `scope`.
+        twin
+            Backends may call it as well, under `SERVER_ROOT`.
         """
+        self._add(method, path, function, self._guards[callers], [SCOPE] if self._asks(callers) else None)
+        if twin and callers is not Callers.BACKENDS:
+            signed = f"{SERVER_ROOT}{path.removeprefix(ROOT)}"
+            self._add(method, signed, function, self._guards[Callers.BACKENDS])
+
+    def public_route(self, method: http.HttpMethod, path: str, function: lambda_.IFunction) -> None:
+        """Have `function` answer everybody, whatever the environment says: it must have nothing to hide."""
+        route = self._add(method, path, function, http.HttpNoneAuthorizer())
+        acknowledge(route, {"AwsSolutions-APIG4": "A page for everybody, without data; its data is guarded."})
+
+    def _asks(self, callers: Callers) -> bool:
+        """Whether a token has to carry the scope of administration."""
+        guard = self._guards[callers]
+        return callers is Callers.OPERATORS and not isinstance(guard, http.HttpNoneAuthorizer)
+
+    def _add(
+        self,
+        method: http.HttpMethod,
+        path: str,
+        function: lambda_.IFunction,
+        authorizer: http.IHttpRouteAuthorizer,
+        scopes: list[str] | None = None,
+    ) -> http.HttpRoute:
         integration = integrations.HttpLambdaIntegration(
             f"{function.node.id}Integration",
             function,
@@ -81,7 +145,7 @@ class WebApi(Construct):
             methods=[method],
             integration=integration,
             authorizer=authorizer,
-            authorization_scopes=[scope] if authorizer and scope else None,
+            authorization_scopes=scopes,
         )
         if _SELDOM.match(path):
             self._limit(route, f"{method.value} {path}")
@@ -97,11 +161,6 @@ class WebApi(Construct):
         }
         self.stage.route_settings = self._limits
         self.stage.node.add_dependency(route)
-
-    def public_route(self, method: http.HttpMethod, path: str, function: lambda_.IFunction) -> None:
-        """Have `function` answer everybody, whatever the environment says: it must have nothing to hide."""
-        route = self.route(method, path, function, authorizer=http.HttpNoneAuthorizer())
-        acknowledge(route, {"AwsSolutions-APIG4": "A page for everybody, without data; its data is guarded."})
 
     def _stage(self, environment: Environment) -> http.CfnStage:
         return http.CfnStage(
@@ -121,5 +180,25 @@ class WebApi(Construct):
         )
 
 
-def _authorizer(access: Access) -> http.IHttpRouteAuthorizer | None:
-    return authorizers.HttpIamAuthorizer() if access is Access.IAM else None
+def _reads_tokens(authorize: lambda_.IFunction) -> http.IHttpRouteAuthorizer:
+    return authorizers.HttpLambdaAuthorizer(
+        "Users",
+        authorize,
+        response_types=[authorizers.HttpLambdaResponseType.SIMPLE],
+        identity_source=["$request.header.Authorization"],
+        results_cache_ttl=REMEMBERED,
+    )
+
+
+def _cors(origins: tuple[str, ...]) -> http.CorsPreflightOptions | None:
+    """Let scripts of these origins call with a token; never with cookies, which Attune has none of."""
+    if not origins:
+        return None
+    methods = http.CorsHttpMethod
+    return http.CorsPreflightOptions(
+        allow_origins=list(origins),
+        allow_methods=[methods.GET, methods.POST, methods.PUT, methods.DELETE],
+        allow_headers=["authorization", "content-type"],
+        expose_headers=["retry-after"],
+        max_age=Duration.hours(1),
+    )

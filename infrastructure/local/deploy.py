@@ -31,13 +31,15 @@ def bootstrap_and_synthesize(layout: Layout) -> None:
         One of the two failed; the message holds the end of its output.
     """
     with ThreadPoolExecutor() as pool:
-        steps = [pool.submit(_bootstrap, layout), pool.submit(_synthesize, layout)]
+        steps = [pool.submit(bootstrap, layout), pool.submit(_synthesize, layout)]
     for step in steps:
         step.result()
 
 
-def deploy(layout: Layout, report: Report) -> None:
-    """Deploy every stack of the cloud assembly; `report` hears of each that is done.
+def deploy(
+    layout: Layout, report: Report, *, assembly: Path = ASSEMBLY, stacks: Sequence[str] = ("--all",)
+) -> None:
+    """Deploy stacks of a cloud assembly, and those they need; `report` hears of each that is done.
 
     The file of outputs appears only once all of them are.
 
@@ -54,7 +56,7 @@ def deploy(layout: Layout, report: Report) -> None:
     outputs = layout.outputs.with_suffix(".partial")
     _run(
         [
-            "deploy", "--all", "--app", ASSEMBLY, "--require-approval", "never", "--progress", "events",
+            "deploy", *stacks, "--app", assembly, "--require-approval", "never", "--progress", "events",
             "--method", "direct", "--concurrency", "4", "--outputs-file", outputs,
         ],
         layout,
@@ -72,7 +74,8 @@ def exclusive() -> Iterator[None]:
         yield
 
 
-def _bootstrap(layout: Layout) -> None:
+def bootstrap(layout: Layout) -> None:
+    """Prepare the account for deployments."""
     # Away from cdk.json: where the command finds an app, it synthesizes it first, for nothing.
     _run(["bootstrap", f"aws://{LOCAL_ACCOUNT}/{LOCAL_REGION}"], layout, directory=layout.directory)
 

@@ -161,12 +161,12 @@ def running(
 
 
 @contextmanager
-def emulator() -> Iterator[LocalAws]:
+def emulator(*, verify_signatures: bool = False) -> Iterator[LocalAws]:
     """Hold a local AWS up with nothing deployed into it and no runner; it starts within two seconds."""
     layout = Layout(processes.free_port())
     with processes.cleaning_up_when_ended():
         try:
-            stack.start(layout)
+            stack.start(layout, verify_signatures=verify_signatures)
             yield LocalAws(layout, {})
         finally:
             stack.stop(layout)

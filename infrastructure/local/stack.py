@@ -41,8 +41,10 @@ def credentials(port: int) -> dict[str, str]:
     }
 
 
-def start(layout: Layout) -> None:
+def start(layout: Layout, *, verify_signatures: bool = False) -> None:
     """Start ministack on the layout's port and wait until it answers.
+
+    It takes any credentials, unless it is to verify signatures and to apply the policies of who signs.
 
     Raises
     ------
@@ -61,7 +63,7 @@ def start(layout: Layout) -> None:
     layout.temporary.mkdir(parents=True)
     record = processes.start(
         [EMULATOR_PYTHON, Path(__file__).parent / "aws" / "start.py", RUNTIME_PYTHON],
-        environment=_environment(layout),
+        environment=_environment(layout) | ({"AUTH": "true"} if verify_signatures else {}),
         directory=layout.directory,
         log=layout.emulator_log,
     )

@@ -46,12 +46,14 @@ class IngestionStack(AttuneStack):
             variables={
                 "STREAM_NAME": data.stream.stream_name,
                 "USER_KEY_SECRET_ARN": data.user_key_secret.secret_arn,
+                "GUEST_SECRET_ARN": data.guest_secret.secret_arn,
             },
             memory_mb=512,
             timeout=Duration.seconds(15),
         )
         data.stream.grant(function, "kinesis:PutRecords")
         grant_secret(data.user_key_secret, function)
+        grant_secret(data.guest_secret, function)
         return function
 
     def _put_items(self) -> PythonFunction:

@@ -1,5 +1,7 @@
 """From a request to recommendations, and from an act to a fresh list."""
 
+from typing import Final
+
 from aws_cdk import CfnOutput, Duration, Size
 from aws_cdk.aws_apigatewayv2 import HttpMethod
 from constructs import Construct
@@ -18,15 +20,22 @@ from infrastructure.constructs.grants import (
     grant_secret,
     grant_send,
 )
+from infrastructure.constructs.key_rotation import KeyRotation
 from infrastructure.constructs.layers import Layers
 from infrastructure.constructs.python_function import PythonFunction
-from infrastructure.constructs.web_api import WebApi
+from infrastructure.constructs.web_api import SERVER_ROOT, Callers, WebApi
 from infrastructure.definitions import defaults_as_json, read_definitions
-from infrastructure.fields import Environment
+from infrastructure.fields import Access, Environment
 from infrastructure.stacks.base import AttuneStack
 from infrastructure.stacks.data import REFRESH_TIMEOUT, DataStack
 from infrastructure.stacks.experiments import ExperimentsStack
 from infrastructure.stacks.ingestion import IngestionStack
+
+GUESTS: Final = (
+    (HttpMethod.POST, f"{SERVER_ROOT}/guests"),
+    (HttpMethod.PUT, f"{SERVER_ROOT}/guests/{{user_id}}"),
+)
+"""Routes of the site's server, which gives each visitor a token."""
 
 
 class ServingStack(AttuneStack):
@@ -59,13 +68,14 @@ class ServingStack(AttuneStack):
         self.get_trending = self._get_trending()
         self.get_experiment = self._get_experiment()
         self.refresh_recommendations = self._refresh_recommendations()
-        self.api = WebApi(self, "WebApi", environment=environment)
+        self.authorize = None if environment.access is Access.OPEN else self._authorize()
+        self.issue_guest_token = self._issue_guest_token()
+        self.api = WebApi(self, "WebApi", environment=environment, authorize=self.authorize)
         self.api.route(HttpMethod.POST, "/v1/events", ingestion.ingest_events)
-        self.api.route(HttpMethod.PUT, "/v1/items", ingestion.put_items)
         self.api.route(HttpMethod.GET, "/v1/users/{user_id}/recommendations", self.get_recommendations)
         self.api.route(HttpMethod.GET, "/v1/trending", self.get_trending)
-        self.api.route(HttpMethod.GET, "/v1/experiments", self.get_experiment)
-        self.api.route(HttpMethod.GET, "/v1/experiments/{name}", self.get_experiment)
+        for method, path in GUESTS:
+            self.api.route(method, path, self.issue_guest_token, callers=Callers.BACKENDS)
         console = Console(
             self,
             "Console",
@@ -75,9 +85,58 @@ class ServingStack(AttuneStack):
             experiments=experiments,
             layers=self._layers,
         )
+        for method, path, function in (
+            (HttpMethod.PUT, "/v1/items", ingestion.put_items),
+            (HttpMethod.GET, "/v1/experiments", self.get_experiment),
+            (HttpMethod.GET, "/v1/experiments/{name}", self.get_experiment),
+        ):
+            self.api.route(method, path, function, callers=Callers.OPERATORS)
+        if environment.capabilities.secret_rotation:
+            KeyRotation(
+                self,
+                "KeyRotation",
+                token_secret=data.token_secret,
+                guest_secret=data.guest_secret,
+                layers=self._layers,
+                environment=environment,
+            )
         CfnOutput(self, "ApiUrl", value=self.api.url)
         CfnOutput(self, "ConsoleUrl", value=console.url)
         CfnOutput(self, "ApiId", value=self.api.api.api_id)
+
+    def _authorize(self) -> PythonFunction:
+        provider = self.settings.identity_provider
+        function = PythonFunction(
+            self,
+            "Authorize",
+            name="authorize",
+            environment=self.settings,
+            layers=[self._layers.personalization, self._layers.base, self._layers.cryptography],
+            variables={
+                "GUEST_SECRET_ARN": self._data.guest_secret.secret_arn,
+                "ISSUER": provider.issuer if provider else "none",
+                "AUDIENCE": provider.audience if provider else "none",
+                "KEYS_URL": provider.keys_url if provider else "none",
+            },
+            memory_mb=1024,
+            timeout=Duration.seconds(10),
+        )
+        grant_secret(self._data.guest_secret, function)
+        return function
+
+    def _issue_guest_token(self) -> PythonFunction:
+        function = PythonFunction(
+            self,
+            "IssueGuestToken",
+            name="issue_guest_token",
+            environment=self.settings,
+            layers=[self._layers.personalization, self._layers.base],
+            variables={"GUEST_SECRET_ARN": self._data.guest_secret.secret_arn},
+            memory_mb=512,
+            timeout=Duration.seconds(10),
+        )
+        grant_secret(self._data.guest_secret, function)
+        return function
 
     def _get_recommendations(self) -> PythonFunction:
         data = self._data

@@ -123,7 +123,7 @@ class Shop:
             answer = handler(event, CONTEXT)
         for line in printed.getvalue().splitlines():
             for name, value in json.loads(line).items() if '"_aws"' in line else ():
-                if name.startswith("Events"):
+                if name.startswith(("Events", "Clicks")):
                     self.counted[name] += round(sum(value))
         return answer
 

@@ -21,6 +21,8 @@ CONTEXT = SimpleNamespace(
     function_name="f", memory_limit_in_mb=128, invoked_function_arn="arn", aws_request_id="request-1"
 )
 
+GUEST_KEY = b"guest-secret-of-the-tests-64-characters-as-the-template-makes-it"
+
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
@@ -101,6 +103,7 @@ def laid_out(monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
             name: secrets.create_secret(Name=name, SecretString=f"{name}-secret")["ARN"]
             for name in ("user-key", "token")
         }
+        arns["guest"] = secrets.create_secret(Name="guest", SecretString=GUEST_KEY.decode())["ARN"]
         settings = {
             "TABLE_NAME": TABLE,
             "STREAM_NAME": "events",
@@ -113,6 +116,7 @@ def laid_out(monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
             "REFRESH_QUEUE_URL": url,
             "USER_KEY_SECRET_ARN": arns["user-key"],
             "TOKEN_SECRET_ARN": arns["token"],
+            "GUEST_SECRET_ARN": arns["guest"],
             "EXPERIMENTS_ADDRESS": "app/test/experiments",
             "DEFAULT_TREATMENTS": defaults_as_json(read_definitions()),
             "AWS_ENDPOINT_URL_APPCONFIGDATA": experiments.url,

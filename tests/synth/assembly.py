@@ -19,6 +19,7 @@ _NAMED = (
     ("RefreshQueue", "refresh queue"),
     ("UserKeySecret", "user key secret"),
     ("TokenSecret", "token secret"),
+    ("GuestSecret", "guest secret"),
     ("ProfileConsumerFailedBatches", "failed batches"),
     ("ArchiveConsumerFailedBatches", "failed batches"),
     ("ExposureArchiveFailed", "failed deliveries"),

@@ -31,7 +31,7 @@ def test_every_administration_route_outside_local_asks_for_a_token_with_the_scop
 
 def test_tokens_are_those_of_the_operators_pool_for_the_console(dev: Assembly, prod: Assembly) -> None:
     for assembly in (dev, prod):
-        authorizer = assembly.one("AWS::ApiGatewayV2::Authorizer").properties
+        authorizer = assembly.one("AWS::ApiGatewayV2::Authorizer", "Operators").properties
         assert authorizer["AuthorizerType"] == "JWT"
         assert authorizer["IdentitySource"] == ["$request.header.Authorization"]
         (audience,) = authorizer["JwtConfiguration"]["Audience"]

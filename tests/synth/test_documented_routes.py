@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from infrastructure.api.routes import ROUTES
+from infrastructure.api.routes import ROUTES, SERVER_ROUTES
 from tests.synth.assembly import Assembly
 
 OF_THE_CONSOLE = ("serve_console", "get_console_data")
@@ -16,7 +16,9 @@ def test_every_route_of_the_template_is_in_the_document_and_the_other_way_round(
         for route in assembly.of_type("AWS::ApiGatewayV2::Route")
     }
     deployed = {row for row in deployed if row[1] not in OF_THE_CONSOLE}
-    assert deployed == {(f"{route.method} {route.path}", route.function) for route in ROUTES}
+    assert deployed == {
+        (f"{route.method} {route.path}", route.function) for route in (*ROUTES, *SERVER_ROUTES)
+    }
 
 
 def target_of(properties: Any) -> str:

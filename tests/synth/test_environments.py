@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from infrastructure.environments import ENVIRONMENTS, LOCAL, LOCAL_ACCOUNT, PROD, environment_named
+from infrastructure.environments import LOCAL, PROD, environment_named
 from infrastructure.errors import UnknownEnvironmentError, UnsupportedEngineError
-from infrastructure.fields import Access
 from tests.synth.assembly import Assembly
 
 REFUSED_BY_THE_LOCAL_AWS = {
@@ -34,35 +33,6 @@ LONGEST_WINDOW_SECONDS = 300  # of a mapping that reads Kinesis
 def test_an_unknown_environment_is_refused_with_the_known_ones() -> None:
     with pytest.raises(UnknownEnvironmentError, match="choose one of dev, local, prod"):
         environment_named("production")
-
-
-def test_only_local_is_open_and_local_deploys_nowhere_but_into_the_local_aws() -> None:
-    for environment in ENVIRONMENTS.values():
-        assert (environment.access is Access.OPEN) == (environment.account == LOCAL_ACCOUNT)
-
-
-def test_every_route_is_as_open_as_the_environment_says(assembly: Assembly) -> None:
-    expected = {Access.OPEN: "NONE", Access.IAM: "AWS_IAM"}[assembly.environment.access]
-    routes = {
-        route.properties["RouteKey"]: route.properties["AuthorizationType"]
-        for route in assembly.of_type("AWS::ApiGatewayV2::Route")
-    }
-    # Who may see the console is told in test_console.py.
-    assert {key: type_ for key, type_ in routes.items() if not is_of_console(key)} == dict.fromkeys(
-        [
-            "POST /v1/events",
-            "PUT /v1/items",
-            "GET /v1/users/{user_id}/recommendations",
-            "GET /v1/trending",
-            "GET /v1/experiments",
-            "GET /v1/experiments/{name}",
-        ],
-        expected,
-    )
-
-
-def is_of_console(route_key: str) -> bool:
-    return route_key.split()[1].startswith(("/v1/console", "/v1/admin/"))
 
 
 def test_the_stage_is_throttled_and_logs_neither_user_ids_nor_addresses(assembly: Assembly) -> None:
@@ -240,6 +210,7 @@ def test_the_outputs_lead_to_everything_that_a_person_or_a_tool_needs(assembly: 
         "ConsoleUrl",
         "DashboardName",
         "ExperimentsDashboardName",
+        "GuestSecretArn",
         "LakeBucketName",
         "ModelBucketName",
         "PageTopicArn",

@@ -12,6 +12,7 @@ import pytest
 
 from infrastructure.constructs.layer_build import (
     BASE,
+    CRYPTOGRAPHY,
     RANKING,
     ROOT,
     built_layer,
@@ -21,7 +22,7 @@ from infrastructure.constructs.layer_build import (
 from infrastructure.fields import Environment
 from tests.synth.assembly import Assembly, Lambda
 
-SOURCES = {source.name: source for source in (BASE, RANKING)}
+SOURCES = {source.name: source for source in (BASE, CRYPTOGRAPHY, RANKING)}
 LIMIT_BYTES = 240 * 2**20
 """Lambda's is 250 MB for function and layers together; the rest is for what is to come."""
 ELF_MACHINES = {"x86_64": 62, "arm64": 183}

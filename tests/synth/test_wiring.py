@@ -11,6 +11,7 @@ import msgspec
 from factories import NOW
 from infrastructure.constructs.code_version import code_version
 from infrastructure.constructs.layer_build import ROOT
+from infrastructure.fields import Access
 from personalization.exposures import MESSAGE, Exposure
 from personalization.names import Source
 from tests.synth.assembly import Assembly
@@ -43,9 +44,17 @@ READS_EXPERIMENTS = {
     ("appconfig:StartConfigurationSession", "experiments"),
 }
 ALLOWED = {
+    "rotate_secret": {
+        (f"secretsmanager:{action}", f"{of} secret")
+        for action in ("DescribeSecret", "GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage")
+        for of in ("token", "guest")
+    },
+    "authorize": {("secretsmanager:GetSecretValue", "guest secret")},
+    "issue_guest_token": {("secretsmanager:GetSecretValue", "guest secret")},
     "ingest_events": {
         ("kinesis:PutRecords", "stream"),
         ("secretsmanager:GetSecretValue", "user key secret"),
+        ("secretsmanager:GetSecretValue", "guest secret"),
     },
     "put_items": {("kinesis:PutRecords", "stream")},
     "update_profiles": OF_EVERY_STREAM_CONSUMER
@@ -131,6 +140,7 @@ ON_SAGEMAKER = READS_EXPERIMENTS | {
 }
 """What is left to `run_training_step` where the large steps are jobs."""
 LAYERS = {
+    "authorize": {"personalization", "base", "cryptography"},
     "analyze_experiments": {"personalization", "base", "ranking"},
     "refresh_recommendations": {"personalization", "base", "ranking"},
     "run_training_step": {"personalization", "base", "ranking"},
@@ -141,6 +151,8 @@ def test_every_folder_of_functions_is_deployed(assembly: Assembly) -> None:
     training = assembly.environment.training
     unused = set() if on_sagemaker(assembly) else {"build_image"}
     unused |= {"roll_back_model"} if training.rollback_hours is None else set()
+    unused |= set() if assembly.environment.capabilities.secret_rotation else {"rotate_secret"}
+    unused |= {"authorize"} if assembly.environment.access is Access.OPEN else set()
     assert assembly.lambdas.keys() == FUNCTIONS - unused
 
 

@@ -23,6 +23,7 @@ from personalization.exposures import Assigned, decode_exposure
 from personalization.exposures import Exposure as ExposureRecord
 from personalization.keys import event_prefix, exposure_prefix
 from personalization.profiles import NO_FACTS, at_seconds, segment_of
+from personalization.tokens import Keys
 from training.experimentation.study import COVARIATES, Study
 from training.experimentation.totals_state import (
     DAY,
@@ -106,7 +107,7 @@ def begin(study: Study) -> TotalsState:
 def read_lake(
     readings: Sequence[Reading],
     lake: Lake,
-    secret: bytes,
+    secret: Keys,
     *,
     now: datetime,
     go_on: Callable[[], bool] = lambda: True,
@@ -120,7 +121,7 @@ def read_lake(
     Parameters
     ----------
     secret
-        The key that signed the recommendation ids.
+        The key, or the keys, that signed the recommendation ids.
     go_on
         Asked after each chunk whether there is time for another.
     """
@@ -164,7 +165,7 @@ def _first_day(reading: Reading, today: int) -> int:
     return state.first_open_day(today)
 
 
-def _take_in(chunk: Sequence[_Object], lake: Lake, secret: bytes, progress: Progress) -> None:
+def _take_in(chunk: Sequence[_Object], lake: Lake, secret: Keys, progress: Progress) -> None:
     found: dict[str, _Found] = {}
     for one, body in zip(chunk, lake.bodies([one.key for one in chunk]), strict=True):
         readings = {reading.study.name: reading for reading in one.wanted_by}
@@ -224,7 +225,7 @@ def _stratum(study: Study, record: ExposureRecord) -> str:
 
 
 def _done(
-    lines: Iterable[bytes], readings: Mapping[str, Reading], secret: bytes
+    lines: Iterable[bytes], readings: Mapping[str, Reading], secret: Keys
 ) -> Iterator[tuple[str, Outcome]]:
     for line in read_lines(lines):
         if _RECEIPT not in bytes(line.event):

@@ -13,6 +13,7 @@ from personalization.errors import AttuneError, Conflict
 from personalization.experiment_results import ExperimentResults, encode_results
 from personalization.keys import experiment_results, experiment_state
 from personalization.ports import ExperimentStore
+from personalization.tokens import Keys
 from training.experimentation.analysis import analyze
 from training.experimentation.lake_reader import Lake, Progress, Reading, begin, read_lake
 from training.experimentation.state_file import decode_state, encode_state
@@ -83,7 +84,7 @@ def run(
     *,
     objects: Objects,
     table: ExperimentStore,
-    secret: bytes,
+    secret: Keys,
     now: datetime,
     go_on: Callable[[], bool] = lambda: True,
 ) -> tuple[Progress, list[Analyzed]]:
@@ -95,7 +96,7 @@ def run(
     Parameters
     ----------
     secret
-        The key that signed the recommendation ids.
+        The key, or the keys, that signed the recommendation ids.
     go_on
         Tells whether there is time for another chunk of the lake.
     """

@@ -1,4 +1,4 @@
-"""Starts ministack, put right in four places: `start.py INTERPRETER`.
+"""Starts ministack, put right in five places: `start.py INTERPRETER`.
 
 - ministack runs a Python function with `sys.executable`, that is, with everything ministack depends on in
   reach. A handler could so import a package that neither its folder nor its layers hold, and fail only on
@@ -8,15 +8,18 @@
   They are brought together.
 - It judges alarms on one metric itself, blind to their dimensions. That is left to the runner for every
   alarm (`infrastructure.local.runner`).
+- Told to verify signatures (`AUTH=true`), it takes who sends another `Authorization` to a route for signed
+  requests for the account's root. They are refused.
 """
 
 import sys
 from typing import Any
 
-from ministack.app import main  # type: ignore[import-not-found]
+from ministack import app  # type: ignore[import-not-found]
 from ministack.services import cloudwatch  # type: ignore[import-not-found]
 from ministack.services.cloudformation import provisioners  # type: ignore[import-not-found]
 
+_enforce_execute_api = app._enforce_execute_api
 _record_of_plain_alarm = provisioners._cw_metric_alarm_record
 
 
@@ -49,11 +52,22 @@ def leave_to_the_runner(_: dict[str, Any]) -> None:
     """Judge no alarm."""
 
 
+def refuse_unsigned(
+    api_id: str, stage: str, method: str, path: str, headers: dict[str, str], *rest: Any, **more: Any
+) -> Any:
+    """Refuse what is no signature where one is demanded; let ministack judge the rest."""
+    demanded = app.AUTH and app._execute_api_authorization_type(api_id, stage, method, path) == "AWS_IAM"
+    if demanded and not headers.get("authorization", "").startswith("AWS4-HMAC-SHA256"):
+        return 403, {"Content-Type": "application/json"}, b'{"message":"Forbidden"}'
+    return _enforce_execute_api(api_id, stage, method, path, headers, *rest, **more)
+
+
 sys.executable = sys.argv.pop(1)
+app._enforce_execute_api = refuse_unsigned
 provisioners._cw_metric_alarm_record = record_of_alarm
 provisioners._RESOURCE_HANDLERS["AWS::CloudWatch::CompositeAlarm"] = {
     "create": create_composite,
     "delete": delete_composite,
 }
 cloudwatch._evaluate_alarm = leave_to_the_runner
-main()
+app.main()

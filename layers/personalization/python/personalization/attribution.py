@@ -30,7 +30,7 @@ from personalization.experiments import Assignment
 from personalization.ledger import CreditedItems
 from personalization.names import Metric, Surface
 from personalization.profiles import LATE_WINDOW
-from personalization.tokens import Receipt, verify
+from personalization.tokens import Keys, Receipt, verify
 
 MAX_DWELL_SECONDS: Final = 30 * 60.0
 """A page left open is not read; half an hour without an act ends a session by the field's convention."""
@@ -79,7 +79,7 @@ class Attribution(NamedTuple):
     variant: str | None = None
 
 
-def outcomes(event: Event, secret: bytes) -> list[Credit]:
+def outcomes(event: Event, secret: Keys) -> list[Credit]:
     """Return what an event counts for, an entry an item; empty if it counts for nothing.
 
     Repeats are the caller's to drop, by `Credit.identity`. Cost: one HMAC, and O(slate) for an impression.
@@ -87,7 +87,7 @@ def outcomes(event: Event, secret: bytes) -> list[Credit]:
     Parameters
     ----------
     secret
-        The key that signed the recommendation ids.
+        The key, or the keys, that signed the recommendation ids.
     """
     receipt = _receipt(event, secret)
     if receipt is None:
@@ -110,7 +110,7 @@ def outcomes(event: Event, secret: bytes) -> list[Credit]:
     ]
 
 
-def attribute(event: Event, secret: bytes, credited: CreditedItems) -> dict[Attribution, float]:
+def attribute(event: Event, secret: Keys, credited: CreditedItems) -> dict[Attribution, float]:
     """Add up what an event counts for and `credited` has not seen yet, by series; note it there."""
     totals: dict[Attribution, float] = {}
     for credit in outcomes(event, secret):
@@ -129,7 +129,7 @@ def surface_of(name: str) -> Surface:
     return Surface(name) if name in Surface else Surface.OTHER
 
 
-def _receipt(event: Event, secret: bytes) -> Receipt | None:
+def _receipt(event: Event, secret: Keys) -> Receipt | None:
     if event.recommendation_id is None or event.event_type not in COUNTED:
         return None
     if event.bot or event.received_at - event.occurred_at > LATE_WINDOW:

@@ -136,11 +136,15 @@ class ClientEvent(_Body, kw_only=True, omit_defaults=True, frozen=True):
 
     Attributes
     ----------
+    visitor_token
+        Of an `identify`: the guest token of the visitor who turned out to be this user.
     visitor_id
-        Of an `identify`: the id that the user had before they signed in.
+        Of an `identify` that a backend sends: the id that the user had before they signed in; a backend needs
+        no proof.
     """
 
     user_id: Identifier
+    visitor_token: Annotated[str, Meta(max_length=2048)] | None = None
     visitor_id: Identifier | None = None
 
 

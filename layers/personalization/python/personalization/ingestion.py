@@ -22,6 +22,7 @@ from personalization.events import (
     decode_item,
     upsert_item,
 )
+from personalization.identification import no_guest, visitor_of
 from personalization.ports import EventStream
 
 
@@ -86,22 +87,34 @@ def ingest_events(
     is_bot: Callable[[str], bool],
     received_at: datetime,
     sent_by_bot: bool = False,
+    caller: str | None = None,
+    guest_of: Callable[[str], str] = no_guest,
 ) -> Receipt:
     """Validate a batch of client events and append the good ones to the stream.
 
     Crawlers are told by the user agent in an event's context, and by the request's own if it is a crawler's;
     an HTTP library's says nothing, for a backend reports its users' events with one. Cost: linear in events,
     one keyed digest per distinct user or visitor, one stream call per 500 events.
+
+    Parameters
+    ----------
+    caller
+        The user whom an app acts for, and nobody else; None: a backend, which acts for everybody.
+    guest_of
+        Reads the id of a guest from a token, or raises `InvalidToken`.
     """
     entries = split_batch(body, field="events")
     key_of = cache(user_key)
 
     def parse(raw: msgspec.Raw) -> Event:
         event: ClientEvent = decode_client_event(raw)
+        if caller not in (None, event.user_id):
+            raise InvalidEvent("not_your_user", "the token is another user's")
+        visitor = visitor_of(event, by_app=caller is not None, guest_of=guest_of)
         return accept(
             event,
             user_key=key_of(event.user_id),
-            visitor_key=key_of(event.visitor_id) if event.visitor_id else "",
+            visitor_key=key_of(visitor) if visitor else "",
             received_at=received_at,
             is_bot=is_bot,
             sent_by_bot=sent_by_bot,

@@ -79,6 +79,7 @@ _OUTCOMES: Final = (BY_SURFACE, BY_SURFACE_AND_VARIANT)
 
 CATALOGUE: Final = (
     *_written("ingest_events put_items", Metric.EVENTS_ACCEPTED, Metric.EVENTS_REJECTED),
+    *_written("authorize", Metric.TOKENS_REFUSED),
     *_written(
         "update_profiles",
         Metric.EVENTS_APPLIED,

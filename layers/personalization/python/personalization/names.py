@@ -26,6 +26,8 @@ class Metric(StrEnum):
     """Events written to the stream (`ingest_events`, `put_items`)."""
     EVENTS_REJECTED = "EventsRejected"
     """Events refused with a reason in the answer (`ingest_events`, `put_items`)."""
+    TOKENS_REFUSED = "TokensRefused"
+    """Requests of browsers and apps whose token was not let in; the log names the reasons (`authorize`)."""
     EVENTS_APPLIED = "EventsApplied"
     """Events folded into a profile or the catalogue for the first time (`update_profiles`)."""
     EVENTS_DUPLICATE = "EventsDuplicate"

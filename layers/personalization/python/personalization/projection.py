@@ -29,6 +29,7 @@ from personalization.ports import (
     UserState,
 )
 from personalization.profiles import Outcome
+from personalization.tokens import Keys
 from personalization.visitors import Person, identify, person_of
 
 REFRESH_INTERVAL: Final = timedelta(seconds=2)
@@ -97,7 +98,7 @@ class Projector:
     epoch
         The stream's creation time, in seconds since 1970.
     token_secret
-        Key that signed the recommendation ids.
+        The key, or the keys, that signed the recommendation ids.
     new_id
         Makes the id of each write, by which a writer knows its own.
     """
@@ -106,7 +107,7 @@ class Projector:
     catalog: Catalog
     quarantine: Quarantine
     refreshes: RefreshQueue
-    token_secret: bytes
+    token_secret: Keys
     epoch: int
     clock: Callable[[], datetime]
     new_id: Callable[[], str]

@@ -24,6 +24,9 @@ _SIGNATURE_BYTES: Final = 16
 _DIGEST_BYTES: Final = 8
 _FORMAT_VERSION: Final = 1
 
+type Keys = bytes | tuple[bytes, ...]
+"""One key, or those that are accepted while one takes over from another."""
+
 
 class Receipt(Struct, frozen=True, array_like=True):
     """What a `recommendation_id` says.
@@ -91,8 +94,8 @@ def issue(
     return _to_text(body + _sign(secret, body))
 
 
-def verify(secret: bytes, token: str, *, user_key: str, now: datetime) -> Receipt:
-    """Check a token's signature, user and age, and return its receipt.
+def verify(secret: Keys, token: str, *, user_key: str, now: datetime) -> Receipt:
+    """Check a token's signature, user and age, and return its receipt. Cost: one HMAC a key.
 
     Raises
     ------
@@ -100,7 +103,8 @@ def verify(secret: bytes, token: str, *, user_key: str, now: datetime) -> Receip
         `malformed_token`, `forged_token`, `expired_token` or `borrowed_token` (another user's).
     """
     body, signature = _opened(token)
-    if not hmac.compare_digest(signature, _sign(secret, body)):
+    keys = (secret,) if isinstance(secret, bytes) else secret
+    if not any(hmac.compare_digest(signature, _sign(key, body)) for key in keys):
         raise InvalidToken("forged_token", "recommendation_id has a wrong signature")
     receipt = _decoded(body)
     if at_seconds(now) - receipt.issued_at > TOKEN_LIFETIME.total_seconds():

@@ -57,6 +57,7 @@ def http_handler(handler: Handler) -> Handler:
     def answer(event: Event, context: Any) -> Response:
         request_id = getattr(context, "aws_request_id", "")
         try:
+            _check_time(event)
             return handler(event, context)
         except InvalidInput as error:
             status = _STATUS.get(error.code, HTTPStatus.BAD_REQUEST)
@@ -99,7 +100,7 @@ def header(event: Event, name: str) -> str | None:
 
 def is_app(event: Event) -> bool:
     """Whether a browser or an app calls, with a token of its user, and not a backend of the account."""
-    return "jwt" in (event.get("requestContext", {}).get("authorizer") or {})
+    return subject_of(event) is not None
 
 
 def check_user(event: Event, user_id: str) -> None:
@@ -110,16 +111,34 @@ def check_user(event: Event, user_id: str) -> None:
     Forbidden
         `not_your_user`.
     """
-    subject = _subject(event)
-    if subject is not None and subject != user_id:
+    subject = subject_of(event)
+    if subject is not None and (not subject or subject != user_id):
         raise Forbidden("not_your_user", "the token is another user's")
 
 
-def _subject(event: Event) -> str | None:
-    """Who the caller's token says they are; None for a backend, which has none."""
-    if not is_app(event):
-        return None
-    return str(event["requestContext"]["authorizer"]["jwt"].get("claims", {}).get("sub", ""))
+def subject_of(event: Event) -> str | None:
+    """Who the caller's token says they are; None for a backend, which has none.
+
+    The function `authorize` names the subject, an authorizer of the gateway the token's claims. Either way
+    ids are compared as they are: what only looks alike is somebody else.
+    """
+    authorizer = _authorizer(event)
+    if "lambda" in authorizer:
+        return str((authorizer["lambda"] or {}).get("sub", ""))
+    if "jwt" in authorizer:
+        return str(authorizer["jwt"].get("claims", {}).get("sub", ""))
+    return None
+
+
+def _authorizer(event: Event) -> Mapping[str, Any]:
+    return event.get("requestContext", {}).get("authorizer") or {}
+
+
+def _check_time(event: Event) -> None:
+    """Refuse a token that ended while the gateway remembered it, by the gateway's own time of the request."""
+    until = (_authorizer(event).get("lambda") or {}).get("until")
+    if until is not None and float(until) * 1000 <= event["requestContext"]["timeEpoch"]:
+        raise Forbidden("token_expired", "the token is over; get a new one")
 
 
 def path_value(event: Event, name: str) -> str:

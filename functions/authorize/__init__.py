@@ -1,0 +1,1 @@
+"""Lambda `authorize`: who calls from a browser or an app."""

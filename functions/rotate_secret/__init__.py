@@ -1,0 +1,1 @@
+"""Lambda `rotate_secret`: gives a secret a new value, when Secrets Manager says so."""
