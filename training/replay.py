@@ -17,6 +17,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cache, partial
 from itertools import batched, chain
+from multiprocessing import get_context
 from os import process_cpu_count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -125,7 +126,7 @@ def _mapped(
     if processes == 1:
         yield from map(work, parts)
         return
-    with ProcessPoolExecutor(processes) as pool:
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         yield from pool.map(work, parts)
 
 

@@ -54,7 +54,7 @@ def test_a_backend_may_force_a_variant_which_then_counts_for_nothing(platform: P
 
 
 def test_an_app_may_not_force_a_variant(platform: Platform) -> None:
-    _, answer = ask(platform, caller={"jwt": {"claims": {}}}, variant="home-ranking:model")
+    _, answer = ask(platform, caller={"jwt": {"claims": {"sub": "ann"}}}, variant="home-ranking:model")
     assert "forced" not in answer
     assert answer["assignments"] == ask(platform)[1]["assignments"]
 

@@ -13,8 +13,8 @@ from outages.shop import Shop, open_shop
 
 pytestmark = pytest.mark.xdist_group("outages")
 QUICK = [case for case in CASES if not case.slow]
-PATIENCE = 3
-"""Of a machine that is busy with other tests: what hangs without a limit takes longer by far."""
+GRACE = 15_000
+"""Milliseconds for a machine that is busy with other tests: what hangs takes longer by far."""
 
 
 @pytest.fixture(scope="module")
@@ -26,4 +26,4 @@ def shop() -> Iterator[Shop]:
 @pytest.mark.parametrize("case", QUICK, ids=[case.name for case in QUICK])
 def test_an_outage_costs_no_more_than_it_must(shop: Shop, case: Case) -> None:
     outcome = case.run(shop)
-    assert outcome.milliseconds < PATIENCE * case.milliseconds
+    assert outcome.milliseconds < case.milliseconds + GRACE

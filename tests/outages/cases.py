@@ -227,7 +227,7 @@ KEPT = {"source": "trending", "degraded": "kept_lists"}
 PUBLISHED = {"source": "trending", "degraded": "published_lists"}
 NOTHING = {"source": "none", "degraded": "nothing", "items": []}
 TABLE_CALLS = {"dynamodb": 2}
-COLD_CALLS = {"dynamodb": 2, "secretsmanager": 2, "s3": 1}
+COLD_CALLS = {"dynamodb": 2, "secretsmanager": 3, "s3": 1}
 
 
 def _read(outage: str, mode: Mode, **changes: Any) -> Case:
@@ -377,7 +377,7 @@ CASES: tuple[Case, ...] = (
         answer="200",
         says={"source": "list", "experiments": "unavailable", "assignments": []},
         milliseconds=COLD_MILLISECONDS,
-        asked={"dynamodb": 2, "secretsmanager": 2},
+        asked={"dynamodb": 2, "secretsmanager": 3},
     ),
     Case(
         outage="AppConfig fails",
@@ -398,7 +398,7 @@ CASES: tuple[Case, ...] = (
         answer="200",
         says={"source": "trending", "degraded": "shared_lists"},
         milliseconds=COLD_MILLISECONDS,
-        asked={"dynamodb": 2, "secretsmanager": 2},
+        asked={"dynamodb": 2, "secretsmanager": 3},
         after=counts_for_nobody,
     ),
     Case(
@@ -507,7 +507,7 @@ CASES: tuple[Case, ...] = (
         _more,
         "0 again",
         modes={"sqs": Mode.DOWN},
-        asked={"kinesis": 1, "secretsmanager": 1, "dynamodb": 4, "sqs": 2},
+        asked={"kinesis": 1, "secretsmanager": 2, "dynamodb": 4, "sqs": 2},
         after=partial(is_applied_once_when_it_comes_again, event=_more),
     ),
     _batch(
@@ -516,7 +516,7 @@ CASES: tuple[Case, ...] = (
         _some,
         "raises Unavailable",
         modes={"dynamodb": Mode.DOWN},
-        asked={"kinesis": 1, "secretsmanager": 1, "dynamodb": 2},
+        asked={"kinesis": 1, "secretsmanager": 2, "dynamodb": 2},
         after=partial(is_applied_once_when_it_comes_again, event=_some),
     ),
     _batch(
@@ -527,7 +527,7 @@ CASES: tuple[Case, ...] = (
         modes={},
         # In its last 21 seconds nothing begins that could take so long.
         timeout=20.0,
-        asked={"kinesis": 1, "secretsmanager": 1, "dynamodb": 1},
+        asked={"kinesis": 1, "secretsmanager": 2, "dynamodb": 1},
         after=partial(is_applied_once_when_it_comes_again, event=_late),
     ),
     _batch(
@@ -536,7 +536,7 @@ CASES: tuple[Case, ...] = (
         _broken,
         "2 again",
         modes={"s3": Mode.DOWN},
-        asked={"kinesis": 1, "secretsmanager": 1, "s3": 4},
+        asked={"kinesis": 1, "secretsmanager": 2, "s3": 4},
     ),
     _batch(
         "S3 is down",

@@ -120,7 +120,7 @@ def allow_pages(aws: LocalAws, assembly: Path) -> None:
 
 
 def allow_secrets(aws: LocalAws) -> None:
-    """Let functions read secrets: the local AWS names those in policies so that it doesn't know them again."""
+    """Let functions read secrets: the local AWS names them in policies as it doesn't know them again."""
     iam = aws.client("iam")
     statement = {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": "*"}
     document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})

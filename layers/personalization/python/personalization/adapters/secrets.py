@@ -84,9 +84,9 @@ class RotatedSecret:
             try:
                 self._read()
                 self._read_next = now + REREAD
-            except Unavailable:
+            except (Unavailable, ClientError) as error:
                 if not self._keys:
-                    raise
+                    raise Unavailable("the secret can't be read") from error
                 self._read_next = now + _RETRY
         return self._keys
 
