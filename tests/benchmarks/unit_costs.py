@@ -1,7 +1,7 @@
 """``python -m benchmarks.unit_costs``: what a post, an event, an answer, a refresh and a night take.
 
 Drives the real handlers over moto with the log of a synthetic shop, each event received when it happened, and
-prints the figures beside those that `infrastructure.cost.quantities` states. Milliseconds are of this machine's
+prints the figures beside those of `infrastructure.cost.quantities`. Milliseconds are of this machine's
 processor; all else hardly differs from run to run.
 """
 

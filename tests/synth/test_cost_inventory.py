@@ -3,8 +3,10 @@
 import re
 from pathlib import Path
 
+from infrastructure.capacity.page import PAGE, render
 from infrastructure.cost.inventory import inventory_of
-from infrastructure.environments import environment_named
+from infrastructure.cost.traffic import Traffic
+from infrastructure.environments import PROD, environment_named
 from tests.synth.assembly import Assembly
 
 
@@ -29,3 +31,9 @@ def test_every_function_is_known_by_its_folder(dev: Assembly) -> None:
     assert {
         name for name in folders if not re.search("build_image|roll_back", name)
     } <= found.functions.keys()
+
+
+def test_the_page_on_scale_is_what_the_model_says(prod: Assembly) -> None:
+    there = inventory_of(resource.body for resource in prod.resources)
+    written = render(there, PROD, Traffic(monthly_users=0))
+    assert PAGE.read_text() == written, "run: python -m infrastructure.capacity"

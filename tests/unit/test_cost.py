@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cost_plans import FUNCTIONS, inventory, plan
 from infrastructure.constructs import cost_graphs
 from infrastructure.cost import __main__ as command
 from infrastructure.cost.advice import alternatives, first_crossing
 from infrastructure.cost.bill import bill, usages
 from infrastructure.cost.errors import CostError, NonsenseTrafficError, PriceFileError
 from infrastructure.cost.fast_loop import batches
-from infrastructure.cost.inventory import Function, Inventory, inventory_of
+from infrastructure.cost.inventory import inventory_of
 from infrastructure.cost.personalize import requests_alone
 from infrastructure.cost.prices import PRICES, read_prices
 from infrastructure.cost.quantities import MEASURED
@@ -24,37 +25,7 @@ from infrastructure.environments import DEV, PROD
 from infrastructure.fields import Architecture, Environment
 from personalization.metric_catalogue import DOLLARS_A_SERIES
 
-FUNCTIONS = (
-    "ingest_events update_profiles archive_events refresh_recommendations get_recommendations "
-    "archive_exposures run_training_step analyze_experiments"
-)
 PRICE_LIST = read_prices()
-
-
-def inventory(**changes: object) -> Inventory:
-    values: dict[str, object] = {
-        "functions": {name: Function(1024, 512, arm64=True, traced=True) for name in FUNCTIONS.split()},
-        "alarms": 33,
-        "alarm_metrics": 71,
-        "composite_alarms": 2,
-        "dashboards": 2,
-        "secrets": 2,
-        "keys": 1,
-        "shards": None,
-        "retention_hours": 168,
-        "fan_out_readers": 1,
-        "point_in_time_recovery": True,
-        "queues_polled": 1,
-        "repositories": 1,
-        "web_acls": 1,
-        "web_acl_rules": 2,
-        "distributions": 1,
-    }
-    return Inventory(**values | changes)  # type: ignore[arg-type]
-
-
-def plan(users: int, environment: Environment = PROD, there: Inventory | None = None, **more: float) -> Plan:
-    return Plan(environment, there or inventory(), Traffic(monthly_users=users, **more))  # type: ignore[arg-type]
 
 
 def dollars(of: Plan, service: str | None = None) -> float:
@@ -258,7 +229,7 @@ def templates(tmp_path: Path) -> Path:
             **function,
             "Properties": function["Properties"] | {"Handler": f"functions.{name}.handler.handler"},
         }  # type: ignore[operator]
-        for name in FUNCTIONS.split()
+        for name in FUNCTIONS
     }
     resources["stream"] = {"Type": "AWS::Kinesis::Stream", "Properties": {"ShardCount": 1}}
     resources["table"] = {"Type": "AWS::DynamoDB::Table"}
