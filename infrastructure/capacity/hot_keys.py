@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from infrastructure.capacity.model import concurrency, unavailable_bytes
 from infrastructure.cost.fast_loop import SHARD_RECORDS
-from infrastructure.cost.quantities import ASSUMED, MEASURED
+from infrastructure.cost.quantities import MEASURED
 from infrastructure.cost.read_path import CACHE_SECONDS
 from infrastructure.cost.usage import Plan
 
@@ -20,8 +20,6 @@ RECORD_WRITES: Final = 1_000.0
 RECORD_BYTES: Final = 409_600.0
 _HASH_BITS: Final = 128
 _BATCH: Final = 500
-BOT_EVENTS: Final = 1_000.0
-"""Events a second that one user may send before a shard has no room for anybody else's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,23 +39,18 @@ class HotKey:
     use: Callable[[Plan], float]
 
 
-def _of_refreshes(plan: Plan) -> float:
-    messages = plan.traffic.peak(plan.traffic.refreshes)
-    return 0.5 * (messages + messages / ASSUMED.messages_a_call) + _looks(plan) * 0.5
-
-
-def _looks(plan: Plan) -> float:
-    """Times a second that containers of the read path look at what all share."""
-    return concurrency(plan)["get_recommendations"] / CACHE_SECONDS
+def _looks(plan: Plan, function: str = "get_recommendations") -> float:
+    """Times a second that a function's containers look at what all share."""
+    return concurrency(plan)[function] / CACHE_SECONDS
 
 
 HOT_KEYS: Final = (
     HotKey(
         "`MODEL` / `ACTIVE`",
-        "each refresh and its call, each answering container every 10 s",
+        "each answering and each refreshing container every 10 s",
         RECORD_READS,
         "read units a second",
-        _of_refreshes,
+        lambda plan: 0.5 * (_looks(plan) + _looks(plan, "refresh_recommendations")),
     ),
     HotKey(
         "`SEGMENT#everybody` / `LIST#version`",

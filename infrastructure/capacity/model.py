@@ -142,15 +142,13 @@ def uses(plan: Plan) -> Mapping[str, float]:
     """Return how much of each limit a plan uses, by the limit's name."""
     need = needs(plan)
     traffic = plan.traffic
-    refreshes = traffic.peak(traffic.refreshes)
     size = unavailable_bytes(plan)
     changes = traffic.items * UNAVAILABLE_SHARE / _DAY * traffic.peak_factor
     hours = dict(need.night_hours)
     engine = plan.environment.training.engine
     if isinstance(engine, SageMakerEngine):
         hours["rank"] = hours.get("rank", 0.0) / engine.ranking_instances
-    # A refresh looks the model in service up for each message, and once more for each call.
-    looked_up = 0.5 * (refreshes + refreshes / ASSUMED.messages_a_call + need.answering / CACHE_SECONDS)
+    looking = (need.answering + need.refreshing) / CACHE_SECONDS
     return {
         "api_requests": need.requests,
         "stage_requests": need.requests,
@@ -160,7 +158,7 @@ def uses(plan: Plan) -> Mapping[str, float]:
         "shard_records": need.events / need.shards,
         "table_writes": need.writes,
         "table_reads": need.reads,
-        "record_reads": max(looked_up, need.answering / CACHE_SECONDS * max(0.5, size / 8_192)),
+        "record_reads": looking * max(1.0, size / 8_192),
         "record_writes": changes * max(1.0, size / 1_024),
         "record_bytes": size,
         "job_hours": max(hours.values()),
@@ -169,9 +167,9 @@ def uses(plan: Plan) -> Mapping[str, float]:
 
 
 def binding(plan: Plan, limits: Mapping[str, Limit]) -> tuple[str, float]:
-    """Return the limit that is used the most, and how far; 1 is all of it."""
+    """Return that of some limits which is used the most, and how far; 1 is all of it."""
     used = uses(plan)
-    name = max(used, key=lambda limit: used[limit] / limits[limit].limit)
+    name = max(limits, key=lambda limit: used[limit] / limits[limit].limit)
     return name, used[name] / limits[name].limit
 
 

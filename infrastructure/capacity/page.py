@@ -20,7 +20,7 @@ PAGE: Final = Path(__file__).parents[2] / "docs" / "scale.md"
 SIZES: Final = (10_000, 100_000, 1_000_000, 10_000_000, 50_000_000, 100_000_000, 200_000_000, 500_000_000)
 TARGET_SECONDS: Final = 2.0
 """From a click to the list that it changed, of 95 in 100."""
-UTILIZATION: Final = 0.7
+UTILIZATION: Final = 0.6
 """Of the copies of `refresh_recommendations` that are planned for the daily peak."""
 _INTRODUCTION: Final = """\
 # Scale
@@ -31,7 +31,8 @@ Made by `python -m infrastructure.capacity` from the measured unit costs
 visits and asks for {requests:g} lists on {surfaces} surfaces; the daily peak is {peak:g} times the mean;
 {items:,} items; {months:g} months of history. Other shapes: `python -m infrastructure.capacity
 --monthly-users N`, with the options of `infrastructure.cost`. None of it ran in a real account at these
-sizes: the arithmetic is held against a simulation, and waiting for AWS is assumed.
+sizes: the arithmetic is held against a simulation, and waiting for AWS is assumed. Metrics grow with
+surfaces and experiments, not with users ([docs/metrics.md](metrics.md)).
 """
 
 
@@ -66,7 +67,6 @@ def planned_refreshing(plan: Plan) -> int:
 def row_of(plan: Plan, limits: Mapping[str, Limit]) -> Sequence[str]:
     """Return a size's row of the first table."""
     need = needs(plan)
-    name, share = binding(plan, limits)
     return [
         f"{plan.traffic.monthly_users:,}",
         figure(need.events),
@@ -80,7 +80,8 @@ def row_of(plan: Plan, limits: Mapping[str, Limit]) -> Sequence[str]:
         _gigabytes(need.lake_gigabytes),
         _night(need),
         f"{need.ranking_instances:,}",
-        f"{limits[name].of}, {limits[name].unit}: {figure(share * 100)}%",
+        _used_most(plan, {name: limit for name, limit in limits.items() if limit.name}),
+        _used_most(plan, {name: limit for name, limit in limits.items() if not limit.name}),
     ]
 
 
@@ -97,7 +98,8 @@ COLUMNS: Final = (
     "lake",
     "longest step of a night, one instance",
     "ranking instances",
-    "used most",
+    "AWS quota used most",
+    "own limit used most",
 )
 
 
@@ -119,7 +121,10 @@ def _introduction(plan: Plan, quoted: date) -> str:
 def _sizes(plan: Plan, limits: Mapping[str, Limit]) -> Iterable[str]:
     at = sized(plan)
     yield "## By size\n"
-    yield "Rates are of the daily peak. The last column names the limit of which the largest share is used.\n"
+    yield (
+        "Rates are of the daily peak. The last columns name the limits of which the largest share is used;\n"
+        "beyond 100% they have to be raised before this size.\n"
+    )
     yield from table(COLUMNS, (row_of(at(users), limits) for users in SIZES))
 
 
@@ -157,9 +162,10 @@ def _simulations(plan: Plan) -> Iterable[str]:
     yield "## Simulated\n"
     yield (
         f"Ten minutes of the daily peak on one shard of those above, with {BURST:g} times as many posts\n"
-        f"from minute {first} to {last}; posts come by chance, batches as Lambda's mapping makes them, and the\n"
-        "copies of the first table rebuild lists. Seconds from an event's arrival; the target is a changed\n"
-        f"list within {TARGET_SECONDS:g} s at the daily peak. What a shard refuses, clients are told to send again.\n"
+        f"from minute {first} to {last}. Posts come by chance, batches as Lambda's mapping makes them, and\n"
+        "the copies of the first table rebuild lists. Seconds from an event's arrival; the target is a\n"
+        f"changed list within {TARGET_SECONDS:g} s at the daily peak. What a shard refuses, clients are told\n"
+        "to send again.\n"
     )
     columns = (
         "monthly users",
@@ -255,6 +261,11 @@ def _night(need: Needs) -> str:
     largest = max(need.night_gigabytes, key=lambda name: need.night_gigabytes[name])
     hours, memory = need.night_hours[step], need.night_gigabytes[largest]
     return f"{step} {figure(hours)} h; {largest} {_gigabytes(memory)}"
+
+
+def _used_most(plan: Plan, limits: Mapping[str, Limit]) -> str:
+    name, share = binding(plan, limits)
+    return f"{limits[name].of}, {limits[name].unit}: {figure(share * 100)}%"
 
 
 def _rounded(users: int) -> int:

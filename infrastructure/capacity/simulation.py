@@ -155,7 +155,7 @@ def refresh_seconds(plan: Plan) -> float:
 def refresh_work_of_one(plan: Plan) -> tuple[float, float]:
     """Return processor and waiting milliseconds of one message."""
     surfaces = plan.traffic.surfaces
-    waits = 3 * ASSUMED.table_read_ms + surfaces * ASSUMED.table_write_ms
+    waits = 2 * ASSUMED.table_read_ms + surfaces * ASSUMED.table_write_ms
     return surfaces * MEASURED.refresh_ms, waits
 
 

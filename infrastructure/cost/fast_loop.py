@@ -164,7 +164,7 @@ def refresh_work(plan: Plan) -> Work:
     """Return what the calls of `refresh_recommendations` take; a message rebuilds a list a surface."""
     messages = min(ASSUMED.messages_a_call, _BATCH_ENTRIES)
     surfaces = plan.traffic.surfaces
-    waits = 3 * ASSUMED.table_read_ms + surfaces * ASSUMED.table_write_ms
+    waits = 2 * ASSUMED.table_read_ms + surfaces * ASSUMED.table_write_ms
     return Work(
         calls=plan.traffic.refreshes / messages,
         processor_ms=messages * surfaces * MEASURED.refresh_ms,

@@ -63,6 +63,7 @@ class Measured:
     refresh_ms: float
     """Of a message that rebuilds one list, by the model in service."""
     refresh_read_units: float
+    """Of the user's own records; a container looks the model in service up now and then."""
     refresh_write_units: float
     refresh_log_bytes: float
     list_bytes: float
@@ -110,7 +111,7 @@ MEASURED: Final = Measured(
     deliver_log_bytes=285,
     exposure_bytes=71,
     refresh_ms=11.5,
-    refresh_read_units=3,
+    refresh_read_units=2,
     refresh_write_units=7,
     refresh_log_bytes=348,
     list_bytes=6_695,
