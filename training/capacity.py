@@ -1,8 +1,8 @@
 """Whether the slow loop fits into a Lambda: what its steps cost by the size of the dataset.
 
 The costs of a unit are measured and rounded up: `PYTHONPATH=tests python -m benchmarks.steps` on an x86-64
-machine of 2 cores, 24 November 2026; ten events a user, 20,000 items. *Publish*, whose time goes by lists, is of
-`python -m benchmarks.unit_costs`, one list a user. Measure anew when a step changes.
+machine of 2 cores, 24 November 2026; ten events a user, 20,000 items. *Publish*, whose time goes by lists, is
+of `python -m benchmarks.unit_costs`, one list a user. Measure anew when a step changes.
 """
 
 from collections.abc import Iterator, Mapping

@@ -164,8 +164,8 @@ def _simulations(plan: Plan) -> Iterable[str]:
         f"Ten minutes of the daily peak on one shard of those above, with {BURST:g} times as many posts\n"
         f"from minute {first} to {last}. Posts come by chance, batches as Lambda's mapping makes them, and\n"
         "the copies of the first table rebuild lists. Seconds from an event's arrival; the target is a\n"
-        f"changed list within {TARGET_SECONDS:g} s at the daily peak. What a shard refuses, clients are told\n"
-        "to send again.\n"
+        f"changed list within {TARGET_SECONDS:g} s at the daily peak. What a shard refuses, clients are\n"
+        "told to send again.\n"
     )
     columns = (
         "monthly users",

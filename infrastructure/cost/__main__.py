@@ -67,13 +67,14 @@ def _answer(options: argparse.Namespace) -> Answer:
     there = read_inventory(options.templates) if options.templates else synthesized(options.environment)
     plan = Plan(environment_named(options.environment), there, traffic)
     idle = Plan(plan.environment, there, Traffic(monthly_users=0))
+    month = bill(plan, prices, free_tier=options.free_tier)
     return Answer(
         plan=plan,
         prices=prices,
-        bill=bill(plan, prices, free_tier=options.free_tier),
+        bill=month,
         idle=bill(idle, prices, free_tier=options.free_tier),
         alternatives=tuple(alternatives(plan, prices)),
-        warnings=tuple(warnings(plan)),
+        warnings=tuple(warnings(plan, month.dollars)),
         free_tier=options.free_tier,
     )
 

@@ -41,6 +41,7 @@ def alternatives(plan: Plan, prices: PriceList) -> Iterator[Alternative]:
     yield _architecture(plan, prices)
     yield _window(plan, prices)
     yield _fan_out(plan, prices)
+    yield _tracing(plan, prices)
 
 
 def _stream_dollars(plan: Plan, prices: PriceList) -> float:
@@ -154,3 +155,19 @@ def _fan_out(plan: Plan, prices: PriceList) -> Alternative:
     names = ("on", "off") if readers else ("off", "on")
     now, then = (_stream_dollars(each, prices) for each in (plan, other))
     return Alternative("enhanced fan-out", names[0], now, names[1], then, "on: 70 ms to read instead of 1 s")
+
+
+def _tracing(plan: Plan, prices: PriceList) -> Alternative:
+    traced = any(function.traced for function in plan.inventory.functions.values())
+    costs = {on: _of_tracing(plan, prices, traced=on) for on in (True, False)}
+    names = {True: "on", False: "off"}
+    even = "on: one call a second of each function, and 5% beyond"
+    return Alternative("tracing", names[traced], costs[traced], names[not traced], costs[not traced], even)
+
+
+def _of_tracing(plan: Plan, prices: PriceList, *, traced: bool) -> float:
+    functions = {
+        name: replace(function, traced=traced) for name, function in plan.inventory.functions.items()
+    }
+    other = replace(plan, inventory=replace(plan.inventory, functions=functions))
+    return bill(other, prices).by_service().get("X-Ray", 0.0)

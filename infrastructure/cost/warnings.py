@@ -14,8 +14,14 @@ _JOB_HOURS: Final = 4
 """The longest that a job may run, as `sagemaker_steps` has it."""
 
 
-def warnings(plan: Plan) -> Iterator[str]:
-    """Say what the environment can't do with this traffic, and what to change."""
+def warnings(plan: Plan, dollars: float) -> Iterator[str]:
+    """Say what the environment can't do with this traffic, and what to change.
+
+    Parameters
+    ----------
+    dollars
+        What the month costs.
+    """
     traffic, environment = plan.traffic, plan.environment
     requests = traffic.peak(traffic.requests + traffic.posts)
     if requests > environment.throttle.requests_per_second:
@@ -24,6 +30,9 @@ def warnings(plan: Plan) -> Iterator[str]:
     needed = shards_at_peak(traffic)
     if plan.inventory.shards is not None and needed > plan.inventory.shards:
         yield f"the peak fills {needed:,} shards, there are {plan.inventory.shards:,}: raise `stream.shards`"
+    budget = environment.limits.monthly_dollars
+    if dollars > budget:
+        yield f"the budget alarm rings at ${budget:,}: raise `limits.monthly_dollars`"
     if environment.training.nightly and traffic.monthly_users:
         yield from _nights(plan)
 

@@ -133,12 +133,13 @@ def test_personalize_is_priced_by_request() -> None:
 
 def test_a_plan_that_an_environment_can_not_carry_is_told() -> None:
     provisioned = inventory(shards=1)
-    found = "\n".join(warnings(plan(20_000_000, DEV, provisioned)))
+    found = "\n".join(warnings(plan(20_000_000, DEV, provisioned), 51.0))
     assert "raise `throttle`" in found
     assert "raise `stream.shards`" in found
     assert "engine lambda refuses this night" in found
-    assert list(warnings(plan(1_000, DEV, provisioned))) == []
-    assert "rank takes" in "\n".join(warnings(plan(100_000_000)))
+    assert "the budget alarm rings at $50" in found
+    assert list(warnings(plan(1_000, DEV, provisioned), 49.0)) == []
+    assert "rank takes" in "\n".join(warnings(plan(100_000_000), 0.0))
 
 
 @pytest.mark.parametrize(
