@@ -1,7 +1,8 @@
 """Whether the slow loop fits into a Lambda: what its steps cost by the size of the dataset.
 
 The costs of a unit are measured and rounded up: `PYTHONPATH=tests python -m benchmarks.steps` on an x86-64
-machine of 2 cores, 24 November 2026; ten events a user, 20,000 items. Measure anew when a step changes.
+machine of 2 cores, 24 November 2026; ten events a user, 20,000 items. *Publish*, whose time goes by lists, is
+of `python -m benchmarks.unit_costs`, one list a user. Measure anew when a step changes.
 """
 
 from collections.abc import Iterator, Mapping
@@ -55,6 +56,7 @@ SECONDS: Final[Mapping[str, UnitCost]] = {
     "evaluate": UnitCost(5, 0.06, 2.5, 0.5, most_users=30_000),
     "share": UnitCost(5, 0.03, 0.3, 0.2),
     "rank": UnitCost(5, 0, 2.0, 0.2),
+    "publish": UnitCost(5, 0, 2.0, 0),
 }
 """Of one processor; a Lambda of 3 GB has 1.7."""
 MEGABYTES: Final[Mapping[str, UnitCost]] = {
@@ -63,6 +65,7 @@ MEGABYTES: Final[Mapping[str, UnitCost]] = {
     "evaluate": UnitCost(350, 0.25, 10.0, 4.0, most_users=30_000),
     "share": UnitCost(200, 0.10, 4.0, 2.0),
     "rank": UnitCost(250, 0, 4.0, 2.0),
+    "publish": UnitCost(200, 0, 0, 0.5),
 }
 SCRATCH_MB: Final = UnitCost(50, 0.10, 5.0, 3.0)
 """Of the largest step, *prepare*: the lake's objects and the dataset."""

@@ -26,7 +26,14 @@ def test_a_small_shop_fits() -> None:
 
 def test_a_large_one_is_refused_step_by_step() -> None:
     found = reasons(Size(events=50_000_000, users=5_000_000, items=500_000))
-    assert {reason.split()[0] for reason in found} == {"prepare", "train", "evaluate", "share", "rank"}
+    assert {reason.split()[0] for reason in found} == {
+        "prepare",
+        "train",
+        "evaluate",
+        "share",
+        "rank",
+        "publish",
+    }
     assert any("MB of scratch" in reason for reason in found)
 
 
@@ -34,6 +41,11 @@ def test_more_shards_make_room_for_more_users_to_rank() -> None:
     size = Size(events=1_000_000, users=400_000, items=20_000)
     assert any(reason.startswith("rank needs") for reason in reasons(size, shards=1))
     assert not any(reason.startswith("rank needs") for reason in reasons(size, shards=32))
+
+
+def test_lists_that_one_lambda_can_not_write_are_refused_before_they_are_ranked() -> None:
+    found = reasons(Size(events=1_000_000, users=600_000, items=20_000), shards=32)
+    assert any(reason.startswith("publish needs") for reason in found)
 
 
 def test_a_sample_costs_no_more_for_more_users() -> None:

@@ -5,7 +5,7 @@ user came first, costs reads only.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
@@ -15,11 +15,12 @@ from personalization import keys
 from personalization.builds import Build
 from personalization.errors import ModelError, Unavailable
 from personalization.experiments import Definitions, Visitor
+from personalization.in_service import InService
 from personalization.keys import Key
 from personalization.lists import STORED_ITEMS, ListItem, RecommendationList
 from personalization.names import DEFAULT_SURFACE, Ranker
 from personalization.policies import Policy
-from personalization.ports import DefinitionSource, ListStore, ProfileStore, RefreshRequest
+from personalization.ports import ActiveModel, DefinitionSource, ListStore, ProfileStore, RefreshRequest
 from personalization.profiles import Profile, at_seconds
 
 LIST_LIFETIME: Final = timedelta(days=14)
@@ -69,6 +70,11 @@ class Refresher:
     definitions: DefinitionSource
     clock: Callable[[], datetime]
     new_id: Callable[[], str]
+    in_service: InService = field(default_factory=InService)
+
+    def active(self) -> ActiveModel | None:
+        """Return the model in service, or the one that was seconds ago."""
+        return self.in_service.current(self.lists, self.clock().timestamp())
 
     def refresh(self, request: RefreshRequest) -> int:
         """Rebuild what is out of date; return how many lists were written.
@@ -84,7 +90,7 @@ class Refresher:
         definitions = self.definitions.current()
         if definitions is None:
             raise Unavailable("no definitions of experiments could be read yet")
-        active = self.lists.read([keys.ACTIVE_MODEL]).active
+        active = self.active()
         if active is None:
             return 0
         state = self.profiles.load([request.user_key])[request.user_key]

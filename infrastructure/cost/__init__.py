@@ -1,0 +1,1 @@
+"""What Attune costs: quantities measured, prices dated, a bill for the synthesized stack."""
