@@ -11,7 +11,7 @@ the events, one read and one conditional write a user and chunk, one object a ch
 
 import argparse
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -32,6 +32,7 @@ from personalization.adapters.dynamodb import DynamoCatalog, DynamoProfileStore
 from personalization.adapters.s3 import S3Archive
 from personalization.adapters.secrets import read_secret
 from personalization.archiving import LakeLine, pack
+from personalization.erasure import is_forgotten
 from personalization.errors import InvalidInput
 from personalization.events import (
     Event,
@@ -59,7 +60,7 @@ Numbered = tuple[int, Event]
 
 @dataclass
 class ImportReport:
-    """What became of the lines: read = rejected + applied + duplicate + filtered + passed over."""
+    """What became of the lines: read = rejected + erased + applied + duplicate + filtered + passed over."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
@@ -92,10 +93,16 @@ class Importer:
     new_id: Callable[[], str]
 
     def events(self, lines: Iterable[bytes], report: ImportReport) -> None:
-        """Import client events, one JSON object a line; broken lines are counted with their reason."""
+        """Import client events, one JSON object a line; broken lines are counted with their reason.
+
+        What users did before they had themselves forgotten is left out, of the lake as well.
+        """
         for chunk in batched(self._parse(lines, report), CHUNK_EVENTS, strict=False):
-            self._write_lake((f"event-{number}", event) for number, event in chunk)
-            self._fold(chunk, report)
+            states = self.profiles.load({event.user_key for _, event in chunk})
+            kept = [row for row in chunk if not is_forgotten(row[1], states[row[1].user_key].erased_at)]
+            report.outcomes["erased"] += len(chunk) - len(kept)
+            self._write_lake((f"event-{number}", event) for number, event in kept)
+            self._fold(kept, states, report)
 
     def items(self, lines: Iterable[bytes], report: ImportReport) -> None:
         """Import the catalogue, one JSON object a line."""
@@ -147,11 +154,10 @@ class Importer:
         digest = blake2b(body, digest_size=16).hexdigest()
         self.lake.put(imported_object(self.arrived_at, digest=digest), body)
 
-    def _fold(self, chunk: Sequence[Numbered], report: ImportReport) -> None:
+    def _fold(self, chunk: Sequence[Numbered], states: Mapping[str, UserState], report: ImportReport) -> None:
         by_user: dict[str, list[Numbered]] = {}
         for number, event in chunk:
             by_user.setdefault(event.user_key, []).append((number, event))
-        states = self.profiles.load(by_user)
 
         def write(user: str) -> Counter[str]:
             outcomes = self._fold_user(states[user], by_user[user])

@@ -6,6 +6,9 @@ For a table that was restored from a backup, or lost, or whose reducer had a fau
 folds to, byte for byte, with its bookkeeping. Without ``--apply`` nothing is written. Events may go on
 meanwhile: a user of whom the lake knows less than the table is left alone and counted as ahead; run it again.
 
+Who had themselves forgotten stays so: the lake keeps the tombstones as well, and a table of before gets them
+back.
+
 Cost: one get an object of the lake, one read a user, one write a user that differs. Disk: the lake's events,
 unpacked. Memory: the events of one of `SHARDS` parts of the users.
 """
@@ -14,7 +17,7 @@ import argparse
 import gzip
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
@@ -32,15 +35,17 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from personalization.adapters.dynamodb import DynamoProfileStore
+from personalization.adapters.dynamodb import DynamoListStore, DynamoProfileStore
+from personalization.adapters.erasures import S3Erasures
 from personalization.adapters.secrets import read_secret
 from personalization.archiving import LakeLine, read_lines
 from personalization.attribution import attribute
+from personalization.erasure import is_forgotten
 from personalization.errors import Conflict, InvalidInput
 from personalization.events import Event, decode_event
 from personalization.keys import EVENTS
 from personalization.ledger import Mark
-from personalization.ports import ProfileStore, UserState
+from personalization.ports import ListStore, ProfileStore, UserState
 from personalization.profile_encoding import encode
 from personalization.profiles import Outcome, apply
 
@@ -80,9 +85,9 @@ def place_of(key: str, line: LakeLine) -> Place | None:
     return None
 
 
-def rebuilt(rows: Iterable[tuple[Place, Event]], token_secret: bytes) -> UserState:
+def rebuilt(rows: Iterable[tuple[Place, Event]], token_secret: bytes, *, erased_at: int = 0) -> UserState:
     """Fold one user's records as `update_profiles` and `bulk_import` did; each once, in any order."""
-    state = UserState()
+    state = UserState(erased_at=erased_at)
     last: Place | None = None
     for place, event in sorted(rows, key=lambda row: row[0]):
         if place == last:
@@ -92,6 +97,8 @@ def rebuilt(rows: Iterable[tuple[Place, Event]], token_secret: bytes) -> UserSta
             state.import_mark = max(state.import_mark, place.mark)
         else:
             state.mark = max(state.mark, place.mark)
+        if is_forgotten(event, erased_at):
+            continue
         known = not state.seen.add(event.event_id)
         if not known and apply(state.profile, event) is Outcome.APPLIED and not place.imported:
             attribute(event, token_secret, state.credited)
@@ -135,7 +142,10 @@ def compare(
         for user in chunk:
             outcome = _outcome(users[user], stored[user])
             outcomes[outcome] += 1
-            if outcome in ("missing", "different"):
+            if outcome in ("missing", "different", "forgotten"):
+                if outcome == "forgotten":
+                    users[user].mark = max(users[user].mark, stored[user].mark)
+                    users[user].import_mark = max(users[user].import_mark, stored[user].import_mark)
                 users[user].version = stored[user].version
                 users[user].refresh_due_at = stored[user].refresh_due_at
                 differing.append(user)
@@ -148,31 +158,45 @@ def compare(
 
 
 def _outcome(rebuilt: UserState, stored: UserState) -> str:
+    if stored.erased_at < rebuilt.erased_at:
+        return "forgotten"
     if stored.version is None:
         return "missing"
-    if stored.mark > rebuilt.mark or stored.import_mark > rebuilt.import_mark:
-        return "ahead"
     same = stored.unreadable is None and encode(stored.profile) == encode(rebuilt.profile)
+    same &= stored.erased_at == rebuilt.erased_at
+    if stored.mark > rebuilt.mark or stored.import_mark > rebuilt.import_mark:
+        # The lines that the marks of a forgotten user tell of are gone.
+        return "equal" if same and stored.erased_at else "ahead"
     return "equal" if same else "different"
 
 
 def rebuild(
     objects: Iterable[tuple[str, bytes]],
     profiles: ProfileStore,
+    lists: ListStore,
     *,
+    erased: Mapping[str, int],
     token_secret: bytes,
     now: datetime,
     new_id: Callable[[], str],
     apply_changes: bool,
     console: Console,
 ) -> Counter[str]:
-    """Rebuild every user of the lake's objects (key, body); return how many were found and done."""
+    """Rebuild every user of the lake's objects (key, body); return how many were found and done.
+
+    Parameters
+    ----------
+    erased
+        When users had themselves forgotten, in seconds since 1970.
+    """
 
     def write(user: str, state: UserState) -> bool:
         try:
             profiles.save(user, state, version=new_id(), now=now)
         except Conflict:
             return False
+        if state.erased_at:
+            lists.delete_lists(user, built_before=state.erased_at)
         return True
 
     outcomes: Counter[str] = Counter()
@@ -180,8 +204,12 @@ def rebuild(
         folder = Path(work)
         spread(track(objects, "reading the lake", console=console, transient=True), folder)
         for shard in track(range(SHARDS), "folding", console=console, transient=True):
+            rows: dict[str, list[tuple[Place, Event]]] = {
+                user: [] for user in erased if crc32(user.encode()) % SHARDS == shard
+            }
+            rows |= read_shard(folder / str(shard))
             states = {
-                user: rebuilt(rows, token_secret) for user, rows in read_shard(folder / str(shard)).items()
+                user: rebuilt(own, token_secret, erased_at=erased.get(user, 0)) for user, own in rows.items()
             }
             outcomes += compare(states, profiles, write if apply_changes else None)
     return outcomes
@@ -198,6 +226,7 @@ _MEANING: Final = {
     "equal": "the table holds what the lake folds to",
     "different": "it holds something else",
     "missing": "it holds nothing",
+    "forgotten": "it does not know that they were forgotten",
     "ahead": "it knows of events that the lake does not show yet; run again",
     "written": "put in the table",
     "overtaken": "changed meanwhile, left alone; run again",
@@ -213,9 +242,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--apply", action="store_true", help="write the profiles that differ")
     options = parser.parse_args(argv)
     console = Console(highlight=False)
+    objects, records = boto3.client("s3"), boto3.client("dynamodb")
     outcomes = rebuild(
-        lake_objects(boto3.client("s3"), options.lake_bucket),
-        DynamoProfileStore(boto3.client("dynamodb"), options.table),
+        lake_objects(objects, options.lake_bucket),
+        DynamoProfileStore(records, options.table),
+        DynamoListStore(records, options.table),
+        erased=S3Erasures(objects, options.lake_bucket).tombstones(),
         token_secret=read_secret(boto3.client("secretsmanager"), options.token_secret_arn),
         now=datetime.now(UTC),
         new_id=lambda: uuid4().hex,
@@ -227,7 +259,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if outcomes[name]:
             table.add_row(name, f"{outcomes[name]:,}", meaning)
     console.print(table)
-    wrong = outcomes["different"] + outcomes["missing"]
+    wrong = outcomes["different"] + outcomes["missing"] + outcomes["forgotten"]
     if wrong and not options.apply:
         console.print(f"{wrong:,} profiles would be written with --apply", style="yellow")
     return 1 if wrong > outcomes["written"] else 0

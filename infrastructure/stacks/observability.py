@@ -75,6 +75,7 @@ class ObservabilityStack(AttuneStack):
             ingestion.archive_events,
             serving.exposure_archive.function,
             serving.refresh_recommendations,
+            serving.privacy.erase_users,
             training.experiment_analysis.function,
         ]
         self._request_functions = [
@@ -82,6 +83,8 @@ class ObservabilityStack(AttuneStack):
             ingestion.put_items,
             serving.get_recommendations,
             serving.get_trending,
+            serving.privacy.delete_user,
+            serving.privacy.get_user,
         ]
         self.topic = self._topic("Alerts")
         self.pages = self._topic("Pages")
@@ -261,6 +264,16 @@ def _dead_letters(
             data.refresh_queue.dead_letters,
             "Some users keep an older list: it could not be rebuilt.",
             "refresh-dead-letters",
+        ),
+        "ErasureDeadLetters": _DeadLetters(
+            data.erasure_queue.dead_letters,
+            "Somebody who asked to be forgotten is not yet, or waits for what is held about them.",
+            "erasures-failed",
+        ),
+        "ErasureRoundsFailed": _DeadLetters(
+            serving.privacy.failed,
+            "Users feel nothing, but what late writers brought back of the forgotten still rests somewhere.",
+            "erasures-failed",
         ),
         "ProfileBatchesFailed": _DeadLetters(
             ingestion.profile_consumer.failed_batches,

@@ -19,6 +19,7 @@ from infrastructure.constructs.grants import (
     grant_send,
 )
 from infrastructure.constructs.layers import Layers
+from infrastructure.constructs.privacy import Privacy
 from infrastructure.constructs.python_function import PythonFunction
 from infrastructure.constructs.web_api import WebApi
 from infrastructure.definitions import defaults_as_json, read_definitions
@@ -66,6 +67,15 @@ class ServingStack(AttuneStack):
         self.api.route(HttpMethod.GET, "/v1/trending", self.get_trending)
         self.api.route(HttpMethod.GET, "/v1/experiments", self.get_experiment)
         self.api.route(HttpMethod.GET, "/v1/experiments/{name}", self.get_experiment)
+        self.privacy = Privacy(
+            self,
+            "Privacy",
+            environment=environment,
+            api=self.api,
+            data=data,
+            experiments=experiments,
+            layers=self._layers,
+        )
         console = Console(
             self,
             "Console",
@@ -77,6 +87,7 @@ class ServingStack(AttuneStack):
         )
         CfnOutput(self, "ApiUrl", value=self.api.url)
         CfnOutput(self, "ConsoleUrl", value=console.url)
+        CfnOutput(self, "EraseFunctionName", value=self.privacy.erase_users.function_name)
         CfnOutput(self, "ApiId", value=self.api.api.api_id)
 
     def _get_recommendations(self) -> PythonFunction:

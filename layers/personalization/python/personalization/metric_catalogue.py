@@ -109,6 +109,8 @@ CATALOGUE: Final = (
     *_written("refresh_recommendations", Metric.LISTS_REFRESHED),
     *_written("refresh_recommendations", Metric.REFRESH_LAG, unit=Unit.MILLISECONDS),
     *_written("refresh_recommendations", Metric.MODEL_AGE, unit=Unit.SECONDS),
+    *_written("erase_users", Metric.USERS_ERASED),
+    *_written("erase_users", Metric.ERASURE_TIME, unit=Unit.SECONDS),
     *_written(
         "run_training_step",
         Metric.LISTS_PUBLISHED,
@@ -129,7 +131,7 @@ def total_series(extent: Extent) -> int:
     """Count the series of all metrics together.
 
     >>> total_series(Extent(surfaces=3, variants=(2, 2)))
-    82
+    84
     """
     return sum(series(written, extent) for written in CATALOGUE)
 

@@ -111,6 +111,14 @@ class RefreshRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class ExportRequest:
+    """Ask for all lines of the lake about a user to be gathered in one object."""
+
+    user_key: str
+    requested_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class ErasureRequest:
     """Ask for a user to be forgotten: all that was received before `requested_at`, in seconds since 1970."""
 
@@ -144,6 +152,14 @@ class ProfileStore(Protocol):
         ...
 
 
+class Tombstones(Protocol):
+    """Who asked to be forgotten."""
+
+    def erased_at(self, user_keys: Iterable[str]) -> dict[str, int]:
+        """Return when each user was last forgotten, in seconds since 1970; who never was is left out."""
+        ...
+
+
 class Catalog(Protocol):
     """Catalogue items and their availability."""
 
@@ -173,6 +189,14 @@ class ListStore(Protocol):
 
         Fresher is a list of a later revision that was built no earlier.
         """
+        ...
+
+    def lists_of(self, user_key: str) -> dict[Key, RecommendationList]:
+        """Return all lists of a user; those that can't be read are left out."""
+        ...
+
+    def delete_lists(self, user_key: str, *, built_before: int) -> int:
+        """Delete the user's lists that were built before a time, in seconds since 1970; return how many."""
         ...
 
     def activate(self, model: ActiveModel, *, instead_of: str | None = None) -> None:

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from personalization.attribution import Attribution, attribute
+from personalization.erasure import is_forgotten
 from personalization.errors import Conflict, InvalidInput, Unavailable
 from personalization.events import DELIBERATE, Event, decode_event
 from personalization.ledger import Mark
@@ -184,6 +185,9 @@ class Projector:
             state.mark = mark
             fold.handled += 1
             fold.newest = record.arrived_at
+            if is_forgotten(event, state.erased_at):
+                fold.outcomes["filtered"] += 1
+                continue
             outcome = apply(state.profile, event) if state.seen.add(event.event_id) else Outcome.DUPLICATE
             fold.outcomes[_BOOK[outcome]] += 1
             if outcome is Outcome.APPLIED:

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from personalization import keys
 from personalization.builds import Build
+from personalization.erasure import is_gone
 from personalization.errors import ModelError, Unavailable
 from personalization.experiments import Definitions, Visitor
 from personalization.keys import Key
@@ -73,7 +74,8 @@ class Refresher:
     def refresh(self, request: RefreshRequest) -> int:
         """Rebuild what is out of date; return how many lists were written.
 
-        Cost: two reads, one ranking and one write a list. Without a published model nothing happens.
+        Cost: two reads, one ranking and one write a list. Without a published model nothing happens, nor for
+        a user who was forgotten and has not come back.
 
         Raises
         ------
@@ -86,7 +88,10 @@ class Refresher:
         active = self.lists.read([keys.ACTIVE_MODEL]).active
         if active is None:
             return 0
-        profile = self.profiles.load([request.user_key])[request.user_key].profile
+        state = self.profiles.load([request.user_key])[request.user_key]
+        if is_gone(state):
+            return 0
+        profile = state.profile
         wanted = dict(self._wanted(request, profile, definitions, active.version))
         stored = self.lists.read(list(wanted)).lists
         written = 0

@@ -79,6 +79,11 @@ class MemoryTable:
             state.unreadable = str(error)
         return state
 
+    def erased_at(self, user_keys: Iterable[str]) -> dict[str, int]:
+        """Read tombstones."""
+        found = {user: self.states[user].erased_at for user in user_keys if user in self.states}
+        return {user: at for user, at in found.items() if at}
+
     def save(self, user_key: str, state: UserState, *, version: str, now: datetime) -> None:  # noqa: ARG002
         """Write a state, guarded by the version that was read."""
         stored = self.states[user_key].version if user_key in self.states else None
@@ -118,6 +123,18 @@ class MemoryTable:
                 return False
         self.lists[key] = encode_list(recommendations)
         return True
+
+    def lists_of(self, user_key: str) -> dict[Key, RecommendationList]:
+        """Return all lists of a user."""
+        pk = keys.profile_key(user_key).pk
+        return {key: decode_list(data) for key, data in self.lists.items() if key.pk == pk}
+
+    def delete_lists(self, user_key: str, *, built_before: int) -> int:
+        """Delete the user's lists that were built before a time."""
+        old = [key for key, row in self.lists_of(user_key).items() if row.built_at < built_before]
+        for key in old:
+            del self.lists[key]
+        return len(old)
 
     def activate(self, model: ActiveModel, *, instead_of: str | None = None) -> None:
         """Switch the model in service."""
