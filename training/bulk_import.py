@@ -100,7 +100,8 @@ class Importer:
         for chunk in batched(self._parse(lines, report), CHUNK_EVENTS, strict=False):
             states = self.profiles.load({event.user_key for _, event in chunk})
             kept = [row for row in chunk if not is_forgotten(row[1], states[row[1].user_key].erased_at)]
-            report.outcomes["erased"] += len(chunk) - len(kept)
+            if len(kept) < len(chunk):
+                report.outcomes["erased"] += len(chunk) - len(kept)
             self._write_lake((f"event-{number}", event) for number, event in kept)
             self._fold(kept, states, report)
 

@@ -75,9 +75,10 @@ def _erase(requests: Sequence[ErasureRequest], go_on: Callable[[], bool]) -> boo
 def _go_round(go_on: Callable[[], bool]) -> int:
     """Work off what is due; return how many erasures there were."""
     due = [one for one in dependencies().worker.log.all_pending() if is_due(one, now())]
+    left_undone = [one for one in due if one.completed_at is None]
+    done_once = [one for one in due if one.completed_at is not None]
     done = 0
-    for again in (False, True):
-        chosen = [one for one in due if (one.completed_at is not None) is again]
+    for chosen, again in ((left_undone, False), (done_once, True)):
         for people in batched(chosen, _TOGETHER, strict=False):
             if not _work(people, go_on, again=again):
                 return done

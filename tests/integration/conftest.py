@@ -89,6 +89,7 @@ def deployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
         for bucket in ("lake", "models"):
             boto3.client("s3").create_bucket(Bucket=bucket)
         url = boto3.client("sqs").create_queue(QueueName="refreshes")["QueueUrl"]
+        erasures = boto3.client("sqs").create_queue(QueueName="erasures")["QueueUrl"]
         secrets = boto3.client("secretsmanager")
         arns = {
             name: secrets.create_secret(Name=name, SecretString=f"{name}-secret")["ARN"]
@@ -102,6 +103,8 @@ def deployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
             "MODEL_BUCKET": "models",
             "CODE_VERSION": "0.1.0+test",
             "REFRESH_QUEUE_URL": url,
+            "ERASURE_QUEUE_URL": erasures,
+            "RETENTION": json.dumps({"backups of profiles": 35, "log lines": 90}),
             "USER_KEY_SECRET_ARN": arns["user-key"],
             "TOKEN_SECRET_ARN": arns["token"],
             "EXPERIMENTS_ADDRESS": "app/test/experiments",

@@ -123,6 +123,10 @@ class ErasureLog(Protocol):
         """Note a request durably; one that is noted already stays as it is."""
         ...
 
+    def save(self, pending: Pending) -> None:
+        """Keep how far the work is."""
+        ...
+
     def receipt(self, erasure_id: str) -> ErasureReceipt | None:
         """Return a receipt; None if there is none of this id."""
         ...
@@ -206,6 +210,24 @@ def bury(
     raise Unavailable("the profile is being written to all the time")
 
 
+def hide(
+    pending: Pending,
+    profiles: ProfileStore,
+    lists: ListStore,
+    *,
+    now: datetime,
+    new_id: Callable[[], str],
+) -> None:
+    """Do what is seen at once, and note it: the tombstone, and no list left of before."""
+    buried = bury(profiles, pending.request, now=now, new_id=new_id)
+    deleted = lists.delete_lists(pending.user_key, built_before=pending.requested_at)
+    for store, count in (("profile", int(buried)), ("lists", deleted)):
+        tally = pending.tally(store)
+        tally.objects += count
+        tally.changed += count
+        tally.removed += count
+
+
 @dataclass(frozen=True, slots=True)
 class Eraser:
     """Answers who asks to be forgotten: what they see is gone at once, the rest is queued."""
@@ -218,7 +240,7 @@ class Eraser:
     new_id: Callable[[], str]
 
     def erase(self, user_key: str) -> ErasureReceipt:
-        """Have a user forgotten. Cost: three puts, a message, two reads, a write, and a delete a list.
+        """Have a user forgotten. Cost: four puts, a message, two reads, a write, and a delete a list.
 
         The request is noted and queued before the tombstone is written: an answer that gets lost in between
         costs nothing, for whoever works the request off writes the tombstone as well.
@@ -237,8 +259,9 @@ class Eraser:
             self.log.open(request, requested(request))
             self.queue.send(request)
         for request in requests:
-            bury(self.profiles, request, now=now, new_id=self.new_id)
-            self.lists.delete_lists(request.user_key, built_before=at)
+            pending = Pending(user_key=request.user_key, requested_at=at)
+            hide(pending, self.profiles, self.lists, now=now, new_id=self.new_id)
+            self.log.save(pending)
         return requested(requests[0])
 
 
@@ -250,8 +273,7 @@ def completed(
     Parameters
     ----------
     retention
-        Days that what can't be rewritten is kept, by what it is. It is counted from the end of the work: until
-        then a late writer may have copied something.
+        Days that what can't be rewritten is kept, by what it is, from the end of the work on.
     """
     begun = requested(pending.request)
     first = pending.completed_at or now

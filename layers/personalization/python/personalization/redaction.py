@@ -20,7 +20,7 @@ _GZIP_LEVEL: Final = 6
 _DAMAGE: Final = (OSError, EOFError, ValueError)
 
 
-class _Event(Struct):
+class _Event(Struct, frozen=True):
     received_at: datetime | None = None
     session_id: str | None = None
 
