@@ -42,8 +42,9 @@ def dependencies() -> Dependencies:
         Snapshots("snapshots", SNAPSHOTS, models, only_new=False),
         Runs("training runs", RUNS, models, only_new=False, clock=now),
     ]
+    profiles = DynamoProfileStore(table, settings.table_name)
     worker = Worker(
-        profiles=DynamoProfileStore(table, settings.table_name),
+        profiles=profiles,
         lists=DynamoListStore(table, settings.table_name),
         log=S3Erasures(objects, settings.lake_bucket),
         lake=lake,
@@ -52,4 +53,4 @@ def dependencies() -> Dependencies:
         clock=now,
         new_id=new_id,
     )
-    return Dependencies(worker, Gatherer(lake))
+    return Dependencies(worker, Gatherer(lake, profiles))

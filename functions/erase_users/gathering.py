@@ -11,6 +11,7 @@ from functions.erase_users.work import CHUNK, THREADS
 from personalization.adapters.lake import S3Lake
 from personalization.errors import CorruptData, Unavailable
 from personalization.keys import EVENTS, EXPOSURES, export_object
+from personalization.ports import ExportRequest, Tombstones
 from personalization.redaction import lines_of
 from personalization.runtime.observability import logger
 
@@ -22,18 +23,24 @@ class Gatherer:
     """Writes the lines of events and exposures that mention a person, as they rest, in order of object."""
 
     lake: S3Lake
+    tombstones: Tombstones
 
-    def gather(self, user_keys: Sequence[str], *, go_on: Callable[[], bool]) -> None:
-        """Write one object a person. Cost: one pass over the lake for all; memory: their lines.
+    def gather(self, requests: Sequence[ExportRequest], *, go_on: Callable[[], bool]) -> None:
+        """Write one object a person, but for who was forgotten since. Cost: one pass over the lake for all.
+
+        Memory: their lines.
 
         Raises
         ------
         Unavailable
             Time was too short.
         """
+        erased = self.tombstones.erased_at({one.user_key for one in requests})
+        wanted = [one.user_key for one in requests if one.requested_at >= erased.get(one.user_key, 0)]
+        user_keys = list(dict.fromkeys(wanted))
         found: dict[str, list[bytes]] = {user: [] for user in user_keys}
         with ThreadPoolExecutor(THREADS) as pool:
-            for chunk in batched(self._keys(), CHUNK, strict=False):
+            for chunk in batched(self._keys() if user_keys else (), CHUNK, strict=False):
                 if not go_on():
                     raise Unavailable("the lake is too large to be gathered from in one go")
                 for lines in pool.map(lambda key: self._lines(key, user_keys), chunk):

@@ -96,7 +96,5 @@ def _work(people: Sequence[Pending], go_on: Callable[[], bool], *, again: bool) 
 
 
 def _gather(requests: Sequence[ExportRequest], go_on: Callable[[], bool]) -> bool:
-    users = list(dict.fromkeys(request.user_key for request in requests))
-    if users:
-        dependencies().gatherer.gather(users, go_on=go_on)
+    dependencies().gatherer.gather(requests, go_on=go_on)
     return True
