@@ -75,7 +75,6 @@ class ObservabilityStack(AttuneStack):
             ingestion.archive_events,
             serving.exposure_archive.function,
             serving.refresh_recommendations,
-            serving.privacy.erase_users,
             training.experiment_analysis.function,
         ]
         self._request_functions = [
@@ -83,8 +82,6 @@ class ObservabilityStack(AttuneStack):
             ingestion.put_items,
             serving.get_recommendations,
             serving.get_trending,
-            serving.privacy.delete_user,
-            serving.privacy.get_user,
         ]
         self.topic = self._topic("Alerts")
         self.pages = self._topic("Pages")

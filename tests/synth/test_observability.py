@@ -33,6 +33,8 @@ ALARMS = {
     "AnalysesFailed",
     "ArchiveBatchesFailed",
     "ArchiveEventsBehind",
+    "ErasureDeadLetters",
+    "ErasureRoundsFailed",
     "EventsQuarantined",
     "FallbackShare",
     "FunctionsFailing",

@@ -1,4 +1,4 @@
-"""`make demo-operations`, the operator's show: refused models, cheap nights, a rollback, an alarm."""
+"""`make demo-operations`, the operator's show: refused models, cheap nights, a rollback, an alarm, an erasure."""
 
 import os
 import subprocess
@@ -16,6 +16,7 @@ from rich.table import Table
 from infrastructure.local import lifecycle
 from infrastructure.local.demo.click_drop import ClickDrop, is_told
 from infrastructure.local.demo.client import ApiClient
+from infrastructure.local.demo.forgetting import Forgetting
 from infrastructure.local.demo.history import import_history
 from infrastructure.local.demo.logs import LiveEvent
 from infrastructure.local.demo.next_day import archive_day, midnight, setting
@@ -70,6 +71,7 @@ class Show:
         dry = self._train("No events for days: the source has dried up", later)
         good &= not dry.soundness["train"]
         good &= self._clicks_stop()
+        good &= self._forget(str(shop.log.history[0]["user_id"]), now)
         self._operate("training.models", "--bucket", self._aws.output("ModelBucketName"))
         _console.print("all as announced" if good else "[red]something went otherwise")
         return bool(good)
@@ -107,6 +109,29 @@ class Show:
         words = f"shown in the console, {self._aws.console_url}#alarms"
         _console.print(words if on_page else "[red]the console does not show all of them")
         return paged and on_page
+
+    def _forget(self, user_id: str, now: datetime) -> bool:
+        """Have somebody forgotten, and the night after not bring them back."""
+        person = Forgetting(self._aws, self._client, user_id)
+        with _console.status("Somebody asks to be forgotten"):
+            person.prepare()
+            done = person.forget()
+        verdict = (
+            f"[green]forgotten in {done.seconds:.0f} seconds" if done.as_announced else "[red]not forgotten"
+        )
+        title = f"Somebody asks to be forgotten: {verdict}"
+        table = Table("store", "looked through", "changed", "of the person", title=title)
+        for row in done.receipt["stores"]:
+            table.add_row(row["store"], *(f"{row[name]:,}" for name in ("objects", "changed", "removed")))
+        _console.print(table)
+        for kept in done.receipt["expires"]:
+            _console.print(f"{kept['what']}: gone by {kept['at'][:10]}", markup=False)
+        _console.print(f"mentioned before: {done.before.total():,} places; after: {done.after.total():,}")
+        three = timedelta(hours=3)
+        night = self._train("The night after", setting(midnight(now, days=2) + three))
+        back = person.traces()
+        _console.print(f"mentioned after the next night: {back.total():,} places")
+        return bool(done.as_announced and night.soundness["train"] and not back)
 
     def _train(self, title: str, settings: Mapping[str, object] | None = None) -> TrainingRun:
         with _console.status(title):
