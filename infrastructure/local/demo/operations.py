@@ -1,4 +1,4 @@
-"""`make demo-operations`, the operator's show: refused models, cheap nights, a rollback, an alarm, an erasure."""
+"""`make demo-operations`, the operator's show: refused models, cheap nights, rollback, alarm, erasure."""
 
 import os
 import subprocess
@@ -116,22 +116,22 @@ class Show:
         with _console.status("Somebody asks to be forgotten"):
             person.prepare()
             done = person.forget()
-        verdict = (
-            f"[green]forgotten in {done.seconds:.0f} seconds" if done.as_announced else "[red]not forgotten"
-        )
-        title = f"Somebody asks to be forgotten: {verdict}"
-        table = Table("store", "looked through", "changed", "of the person", title=title)
+        took = f"[green]forgotten in {done.seconds:.0f} seconds"
+        title = f"Somebody asks to be forgotten: {took if done.as_announced else '[red]not forgotten'}"
+        table = Table("store", "looked through", "changed", "of the person", "left for a night", title=title)
         for row in done.receipt["stores"]:
-            table.add_row(row["store"], *(f"{row[name]:,}" for name in ("objects", "changed", "removed")))
+            counts = (row[name] for name in ("objects", "changed", "removed", "left"))
+            table.add_row(row["store"], *(f"{count:,}" for count in counts))
         _console.print(table)
         for kept in done.receipt["expires"]:
             _console.print(f"{kept['what']}: gone by {kept['at'][:10]}", markup=False)
-        _console.print(f"mentioned before: {done.before.total():,} places; after: {done.after.total():,}")
+        _console.print(f"what a night may need goes after {done.receipt['repeats_after'][:16]}", markup=False)
+        _console.print(f"mentioned before: {_places(done.before)}; after: {_places(done.after)}")
         three = timedelta(hours=3)
         night = self._train("The night after", setting(midnight(now, days=2) + three))
         back = person.traces()
-        _console.print(f"mentioned after the next night: {back.total():,} places")
-        return bool(done.as_announced and night.soundness["train"] and not back)
+        _console.print(f"mentioned after the next night: {_places(back)}")
+        return bool(done.as_announced and night.soundness["train"] and back == done.after)
 
     def _train(self, title: str, settings: Mapping[str, object] | None = None) -> TrainingRun:
         with _console.status(title):
@@ -156,6 +156,10 @@ class Show:
         found = _eventually(lambda: self._client.trending(1)["model_version"], version)
         _console.print(f"answers are of model {found}" + ("" if found == version else f", not {version}"))
         return found == version
+
+
+def _places(found: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {name}" for name, count in sorted(found.items())) or "nowhere"
 
 
 def _eventually(probe: Callable[[], str], wanted: str) -> str:
