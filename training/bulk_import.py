@@ -33,6 +33,7 @@ from personalization.adapters.dynamodb import DynamoCatalog, DynamoProfileStore
 from personalization.adapters.s3 import S3Archive
 from personalization.adapters.secrets import read_secret
 from personalization.archiving import LakeLine, pack
+from personalization.erasure import is_forgotten
 from personalization.errors import InvalidInput
 from personalization.events import (
     Event,
@@ -61,7 +62,7 @@ Numbered = tuple[int, Event]
 
 @dataclass
 class ImportReport:
-    """What became of the lines: read = rejected + applied + duplicate + filtered + passed over."""
+    """What became of the lines: read = rejected + erased + applied + duplicate + filtered + passed over."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
@@ -94,10 +95,17 @@ class Importer:
     new_id: Callable[[], str]
 
     def events(self, lines: Iterable[bytes], report: ImportReport) -> None:
-        """Import client events, one JSON object a line; broken lines are counted with their reason."""
+        """Import client events, one JSON object a line; broken lines are counted with their reason.
+
+        What users did before they had themselves forgotten is left out, of the lake as well.
+        """
         for chunk in batched(self._parse(lines, report), CHUNK_EVENTS, strict=False):
-            self._write_lake((f"event-{number}", event) for number, event in chunk)
-            self._fold(chunk, report)
+            states = self.profiles.load({event.user_key for _, event in chunk})
+            kept = [row for row in chunk if not is_forgotten(row[1], states[row[1].user_key].erased_at)]
+            if len(kept) < len(chunk):
+                report.outcomes["erased"] += len(chunk) - len(kept)
+            self._write_lake((f"event-{number}", event) for number, event in kept)
+            self._fold(kept, report)
 
     def items(self, lines: Iterable[bytes], report: ImportReport) -> None:
         """Import the catalogue, one JSON object a line."""

@@ -95,9 +95,14 @@ def gather(folder: Path, merged_into: Mapping[str, str]) -> None:
                     _append(parts[_shard(holder_of(row.user, merged_into))], row)
 
 
-def read_shard(folder: Path, shard: int, merged_into: Mapping[str, str]) -> dict[str, list[Row]]:
-    """Read what `spread` and `gather` wrote, by user; visitors are found with whom they turned out to be."""
-    users: dict[str, list[Row]] = {}
+def read_shard(
+    folder: Path, shard: int, merged_into: Mapping[str, str], also: Iterable[str] = ()
+) -> dict[str, list[Row]]:
+    """Read what `spread` and `gather` wrote, by user; visitors are found with whom they turned out to be.
+
+    Those of `also` who belong to this part are there in any case, without records if there are none.
+    """
+    users: dict[str, list[Row]] = {user: [] for user in also if _shard(holder_of(user, merged_into)) == shard}
     own = (row for row in _stored(folder / str(shard)) if row.event and row.user not in merged_into)
     for row in chain(own, _stored(folder / f"{shard}-merged") if merged_into else ()):
         rows = users.setdefault(row.user, [])

@@ -3,7 +3,7 @@
 Whatever fails before the switch leaves the model in service as it was; running it again is harmless.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,7 +16,7 @@ import msgspec
 from personalization import keys
 from personalization.errors import ModelError
 from personalization.lists import RecommendationList
-from personalization.ports import ActiveModel, ListStore, ModelStore
+from personalization.ports import ActiveModel, ListStore, ModelStore, Tombstones
 from personalization.profiles import at_seconds
 from personalization.refreshing import LIST_LIFETIME
 from personalization.registry import QUALITY_FILE
@@ -25,6 +25,8 @@ from training.lists import StoredList
 
 WRITERS: Final = 16
 BATCH: Final = 2_000
+KNOWN_BEFORE: Final = timedelta(days=1)
+"""A night may know of who was forgotten so long before it began: their lines rested in the lake meanwhile."""
 SHARED_LIFETIME: Final = timedelta(days=365)
 """What everybody falls back to must outlive a training that fails for weeks."""
 
@@ -35,6 +37,7 @@ class Publisher:
 
     models: ModelStore
     lists: ListStore
+    tombstones: Tombstones
     now: datetime
 
     def publish(
@@ -42,8 +45,10 @@ class Publisher:
     ) -> int:
         """Publish a model folder, what it was found to be like, and its lists; return how many were written.
 
-        A list of a later revision that is already there stays. What all users share is put beside the models
-        too, for when the table can't be read. Cost: a put a file and a conditional write a list.
+        A list of a later revision that is already there stays. Who was forgotten since the night began, or on
+        the day before, gets none: theirs follows from their next act, if there is one. What all users share
+        is put beside the models too, for when the table can't be read. Cost: a put a file, a conditional
+        write a list, and a read a user.
 
         Raises
         ------
@@ -91,7 +96,17 @@ class Publisher:
             return self.lists.write_list(stored.key, stored.recommendations, expires_at=expires_at)
 
         with ThreadPoolExecutor(WRITERS) as pool:
-            return sum(sum(pool.map(write, chunk)) for chunk in batched(lists, BATCH, strict=False))
+            chunks = batched(lists, BATCH, strict=False)
+            return sum(sum(pool.map(write, self._of_the_living(chunk))) for chunk in chunks)
+
+    def _of_the_living(self, lists: Sequence[StoredList]) -> Iterator[StoredList]:
+        """Leave out the lists of who was forgotten; asked a batch at a time, just before it is written."""
+        owners = {stored.key: keys.user_of(stored.key) for stored in lists}
+        erased = self.tombstones.erased_at({user for user in owners.values() if user})
+        since = at_seconds(self.now - KNOWN_BEFORE)
+        for stored in lists:
+            if erased.get(owners[stored.key] or "", 0) < since:
+                yield stored
 
 
 def _noting(lists: Iterable[StoredList], shared: dict[str, RecommendationList]) -> Iterator[StoredList]:

@@ -1,14 +1,16 @@
 """What lies in the quarantine and why, and how it goes back: by default nothing is touched.
 
-``python -m training.quarantine --lake-bucket B --stream S [--export DIR | --mended DIR] [--apply]``
+``python -m training.quarantine --lake-bucket B --stream S --table T [--export DIR | --mended DIR] [--apply]``
 
 A record goes back into the stream if it can be read by now (its fault was in the code, a profile or the
 catalogue), or if ``--mended`` holds a corrected event of its name; ``--export`` writes the originals to be
 corrected. Each record is claimed before it is sent, by a conditional write, so that two operators, or one who
 runs this twice, send it once. A claim that was interrupted before the record was sent is told; only
-``--interrupted`` sends it again, and the window of event ids then drops a repeat.
+``--interrupted`` sends it again, and the window of event ids then drops a repeat. What its user has
+had forgotten since is told, and stays.
 
-Cost: one get an object of the quarantine; two puts and a stream record for each that goes back.
+Cost: one get an object of the quarantine, and a read of the table; two puts and a stream record for each that
+goes back.
 """
 
 import argparse
@@ -27,11 +29,13 @@ from msgspec import Struct
 from rich.console import Console
 from rich.table import Table
 
+from personalization.adapters.dynamodb import DynamoProfileStore
 from personalization.adapters.kinesis import KinesisEventStream
+from personalization.erasure import is_forgotten
 from personalization.errors import CorruptData, InvalidInput, Unavailable
 from personalization.events import Event, decode_event
 from personalization.keys import QUARANTINE
-from personalization.ports import EventStream
+from personalization.ports import EventStream, Tombstones
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -44,6 +48,7 @@ class State(StrEnum):
     UNREADABLE = "stays: correct it"
     INTERRUPTED = "was claimed, maybe sent"
     REPLAYED = "went back before"
+    FORGOTTEN = "stays: its user was forgotten"
 
 
 class Quarantined(Struct, omit_defaults=True, frozen=True):
@@ -119,8 +124,8 @@ class Quarantine:
         return Found(found.key, answer["ETag"], record)
 
 
-def judge(found: Found, mended: Path | None) -> tuple[State, Event | None]:
-    """Tell what a record's state is, and the event that would go back."""
+def judge(found: Found, mended: Path | None, tombstones: Tombstones) -> tuple[State, Event | None]:
+    """Tell what a record's state is, and the event that would go back. Cost: a read of the tombstone."""
     if found.record.replayed_at:
         return State.REPLAYED, None
     corrected = None if mended is None else mended / found.name
@@ -131,6 +136,8 @@ def judge(found: Found, mended: Path | None) -> tuple[State, Event | None]:
         return State.UNREADABLE, None
     if not event.user_key and event.item is None:
         return State.UNREADABLE, None
+    if is_forgotten(event, tombstones.erased_at([event.user_key]).get(event.user_key, 0)):
+        return State.FORGOTTEN, None
     return State.INTERRUPTED if found.record.claimed_at else State.READABLE, event
 
 
@@ -153,13 +160,13 @@ def replay(found: Found, event: Event, *, quarantine: Quarantine, stream: EventS
 
 
 def survey(
-    quarantine: Quarantine, *, mended: Path | None, export: Path | None
+    quarantine: Quarantine, tombstones: Tombstones, *, mended: Path | None, export: Path | None
 ) -> tuple[Counter[tuple[str, State]], list[tuple[Found, State, Event | None]]]:
     """Count records by reason and state, and list those that could go back. Memory: those."""
     counts: Counter[tuple[str, State]] = Counter()
     able: list[tuple[Found, State, Event | None]] = []
     for found in quarantine.records():
-        state, event = judge(found, mended)
+        state, event = judge(found, mended, tombstones)
         counts[found.record.reason, state] += 1
         if state in (State.READABLE, State.INTERRUPTED):
             able.append((found, state, event))
@@ -177,6 +184,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m training.quarantine", description=__doc__)
     parser.add_argument("--lake-bucket", required=True)
     parser.add_argument("--stream", required=True)
+    parser.add_argument("--table", required=True)
     parser.add_argument("--apply", action="store_true", help="send back what can go")
     parser.add_argument("--interrupted", action="store_true", help="also what was claimed and maybe sent")
     parser.add_argument("--export", type=Path, help="write what can't be read to this folder")
@@ -184,7 +192,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     console = Console(highlight=False, soft_wrap=True)
     quarantine = Quarantine(boto3.client("s3"), options.lake_bucket)
-    counts, able = survey(quarantine, mended=options.mended, export=options.export)
+    tombstones = DynamoProfileStore(boto3.client("dynamodb"), options.table)
+    counts, able = survey(quarantine, tombstones, mended=options.mended, export=options.export)
     table = Table("reason", "state", "records", title="quarantine")
     for (reason, state), count in sorted(counts.items()):
         table.add_row(reason, state, f"{count:,}")

@@ -6,6 +6,9 @@ For a table that was restored from a backup, or lost, or whose reducer had a fau
 folds to, byte for byte, with its bookkeeping. Without ``--apply`` nothing is written. Events may go on
 meanwhile: a user of whom the lake knows less than the table is left alone and counted as ahead; run it again.
 
+Who had themselves forgotten stays so: the lake keeps the tombstones as well, and a table of before gets them
+back.
+
 Cost: one get an object of the lake, one read a user, one write a user that differs; two reads more for each
 visitor who was merged. Disk: the lake's events, unpacked. Memory: the events of one of `SHARDS` parts of the
 users, and 500 bytes a merged visitor.
@@ -28,15 +31,17 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from personalization.adapters.dynamodb import DynamoProfileStore
+from personalization.adapters.dynamodb import DynamoListStore, DynamoProfileStore
+from personalization.adapters.erasures import S3Erasures
 from personalization.adapters.secrets import RotatedSecret
 from personalization.attribution import attribute
+from personalization.erasure import is_forgotten
 from personalization.errors import Conflict
 from personalization.keys import EVENTS
-from personalization.ports import ProfileStore, UserState
+from personalization.ports import ListStore, ProfileStore, UserState
 from personalization.profile_encoding import encode
 from personalization.profile_merging import merge
-from personalization.profiles import Outcome, Profile, apply, at_seconds
+from personalization.profiles import Outcome, Profile, apply
 from personalization.tokens import Keys
 from training.lake_shards import SHARDS, Place, Row, gather, read_shard, spread
 from training.persons import Person, persons_of, redirects, words_of
@@ -46,6 +51,7 @@ if TYPE_CHECKING:
 
 _USERS_A_READ: Final = 100
 _WRITERS: Final = 8
+_TO_WRITE: Final = ("missing", "different", "forgotten")
 
 
 def rebuilt(rows: Iterable[Row], token_secret: Keys, *, erased_at: int = 0) -> UserState:
@@ -63,7 +69,7 @@ def rebuilt(rows: Iterable[Row], token_secret: Keys, *, erased_at: int = 0) -> U
             state.import_mark = max(state.import_mark, place.mark)
         else:
             state.mark = max(state.mark, place.mark)
-        if not state.seen.add(event.event_id) or at_seconds(event.received_at) < erased_at:
+        if is_forgotten(event, erased_at) or not state.seen.add(event.event_id):
             continue
         if apply(state.profile, event) is Outcome.APPLIED and not place.imported:
             attribute(event, token_secret, state.credited)
@@ -71,15 +77,26 @@ def rebuilt(rows: Iterable[Row], token_secret: Keys, *, erased_at: int = 0) -> U
 
 
 def folded(
-    person: Person, rows: Mapping[str, Sequence[Row]], stored: Mapping[str, UserState], token_secret: Keys
+    person: Person,
+    rows: Mapping[str, Sequence[Row]],
+    stored: Mapping[str, UserState],
+    erased: Mapping[str, int],
+    token_secret: Keys,
 ) -> dict[str, UserState]:
-    """Fold the records of a user and of the visitors they were; the user has all of their profiles."""
+    """Fold the records of a user and of the visitors they were; the user has all of their profiles.
+
+    `erased` has the tombstones that the lake keeps, which a table of before may not know.
+    """
     states: dict[str, UserState] = {}
+    buried = {key: max(stored[key].erased_at, erased.get(key, 0)) for key in person.keys}
     for key in person.keys:
-        erased_at = max(stored[key].erased_at, stored[person.user].erased_at)
+        erased_at = max(buried[key], buried[person.user])
         state = states[key] = rebuilt(rows.get(key, ()), token_secret, erased_at=erased_at)
         state.version, state.refresh_due_at = stored[key].version, stored[key].refresh_due_at
-        state.erased_at, state.merged_into = stored[key].erased_at, person.merged_into.get(key, "")
+        state.erased_at, state.merged_into = buried[key], person.merged_into.get(key, "")
+        if stored[key].erased_at < buried[key]:
+            state.mark = max(state.mark, stored[key].mark)
+            state.import_mark = max(state.import_mark, stored[key].import_mark)
     profile = reduce(merge, (state.profile for state in states.values()))
     for key, state in states.items():
         state.profile = profile if key == person.user else Profile()
@@ -90,7 +107,9 @@ def compare(
     persons: Iterable[Person],
     rows: Mapping[str, Sequence[Row]],
     profiles: ProfileStore,
+    *,
     token_secret: Keys,
+    erased: Mapping[str, int],
     write: Callable[[str, UserState], bool] | None,
 ) -> Counter[str]:
     """Hold rebuilt states against those stored; with `write`, put them in the place of those that differ."""
@@ -99,12 +118,12 @@ def compare(
         stored = profiles.load([key for person in chunk for key in person.keys])
         differing: dict[str, UserState] = {}
         for person in chunk:
-            states = folded(person, rows, stored, token_secret)
+            states = folded(person, rows, stored, erased, token_secret)
             found = {key: _outcome(state, stored[key]) for key, state in states.items()}
             if "ahead" in found.values():
                 found = dict.fromkeys(found, "ahead")
             outcomes.update(found.values())
-            differing |= {key: states[key] for key in found if found[key] in ("missing", "different")}
+            differing |= {key: states[key] for key in found if found[key] in _TO_WRITE}
         if write is not None:
             with ThreadPoolExecutor(_WRITERS) as pool:
                 for done in pool.map(write, differing, differing.values()):
@@ -113,27 +132,39 @@ def compare(
 
 
 def _outcome(rebuilt: UserState, stored: UserState) -> str:
+    if stored.erased_at < rebuilt.erased_at:
+        return "forgotten"
     if stored.version is None:
         return "missing"
+    same = stored.unreadable is None and encode(stored.profile) == encode(rebuilt.profile)
+    same &= (stored.erased_at, stored.merged_into) == (rebuilt.erased_at, rebuilt.merged_into)
     if stored.mark > rebuilt.mark or stored.import_mark > rebuilt.import_mark:
-        return "ahead"
+        # The lines that the marks of a forgotten user tell of are gone.
+        return "equal" if same and stored.erased_at else "ahead"
     if stored.merged_into and not rebuilt.merged_into:
         return "ahead"
-    same = stored.unreadable is None and encode(stored.profile) == encode(rebuilt.profile)
-    return "equal" if same and stored.merged_into == rebuilt.merged_into else "different"
+    return "equal" if same else "different"
 
 
 def rebuild(
     objects: Iterable[tuple[str, bytes]],
     profiles: ProfileStore,
+    lists: ListStore,
     *,
+    erased: Mapping[str, int],
     token_secret: Keys,
     now: datetime,
     new_id: Callable[[], str],
     apply_changes: bool,
     console: Console,
 ) -> Counter[str]:
-    """Rebuild every user of the lake's objects (key, body); return how many were found and done."""
+    """Rebuild every user of the lake's objects (key, body); return how many were found and done.
+
+    Parameters
+    ----------
+    erased
+        When users had themselves forgotten, in seconds since 1970.
+    """
 
     def write(user: str, state: UserState) -> bool:
         try:
@@ -143,18 +174,27 @@ def rebuild(
                 profiles.save(user, state, version=new_id(), now=now)
         except Conflict:
             return False
+        if state.erased_at:
+            lists.delete_lists(user, built_before=state.erased_at)
         return True
 
     outcomes: Counter[str] = Counter()
     with TemporaryDirectory() as work:
         folder = Path(work)
         links = spread(track(objects, "reading the lake", console=console, transient=True), folder)
-        merged_into = redirects(links, words_of(links, profiles))
+        merged_into = redirects(links, words_of(links, profiles, erased))
         gather(folder, merged_into)
         for shard in track(range(SHARDS), "folding", console=console, transient=True):
-            rows = read_shard(folder, shard, merged_into)
+            rows = read_shard(folder, shard, merged_into, also=erased)
             persons = persons_of(rows, merged_into)
-            outcomes += compare(persons, rows, profiles, token_secret, write if apply_changes else None)
+            outcomes += compare(
+                persons,
+                rows,
+                profiles,
+                token_secret=token_secret,
+                erased=erased,
+                write=write if apply_changes else None,
+            )
     return outcomes
 
 
@@ -173,6 +213,7 @@ _MEANING: Final = {
     "equal": "the table holds what the lake folds to",
     "different": "it holds something else",
     "missing": "it holds nothing",
+    "forgotten": "it does not know that they were forgotten",
     "ahead": "it knows of events that the lake does not show yet; run again",
     "written": "put in the table",
     "overtaken": "changed meanwhile, left alone; run again",
@@ -188,9 +229,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--apply", action="store_true", help="write the profiles that differ")
     options = parser.parse_args(argv)
     console = Console(highlight=False)
+    objects, records = boto3.client("s3"), boto3.client("dynamodb")
     outcomes = rebuild(
-        lake_objects(boto3.client("s3"), options.lake_bucket),
-        DynamoProfileStore(boto3.client("dynamodb"), options.table),
+        lake_objects(objects, options.lake_bucket),
+        DynamoProfileStore(records, options.table),
+        DynamoListStore(records, options.table),
+        erased=S3Erasures(objects, options.lake_bucket).tombstones(),
         token_secret=_token_keys(options.token_secret_arn),
         now=datetime.now(UTC),
         new_id=lambda: uuid4().hex,
@@ -202,7 +246,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if outcomes[name]:
             table.add_row(name, f"{outcomes[name]:,}", meaning)
     console.print(table)
-    wrong = outcomes["different"] + outcomes["missing"]
+    wrong = outcomes["different"] + outcomes["missing"] + outcomes["forgotten"]
     if wrong and not options.apply:
         console.print(f"{wrong:,} profiles would be written with --apply", style="yellow")
     return 1 if wrong > outcomes["written"] else 0

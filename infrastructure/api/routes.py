@@ -12,10 +12,12 @@ from typing import Annotated, Any, Final, Literal
 from msgspec import Meta
 
 from infrastructure.api.answers import Experiments, GuestToken, Receipt, Recommendations, Trending
+from personalization.erasure import ErasureReceipt
 from personalization.events import MAX_BATCH_EVENTS, ClientEvent, Identifier, Item, SurfaceName
 from personalization.experiment_results import ExperimentResults
 from personalization.experiments import Name
 from personalization.guests import GuestId
+from personalization.holdings import Holdings
 from personalization.lists import DEFAULT_LIMIT, MAX_LIMIT
 from personalization.names import DEFAULT_SURFACE
 from personalization.queries import MAX_EXCLUDED
@@ -98,6 +100,13 @@ _LIMIT: Final = Parameter(
     default=DEFAULT_LIMIT,
 )
 _GUEST: Final = "guest-0123456789abcdef0123456789abcdef"
+_USER: Final = Parameter(
+    name="user_id",
+    place="path",
+    kind=Identifier,
+    about="The user, by your own id.",
+    example="ann",
+)
 ROUTES: Final = (
     Route(
         method="POST",
@@ -175,13 +184,7 @@ ROUTES: Final = (
         status=200,
         answer=Recommendations,
         parameters=(
-            Parameter(
-                name="user_id",
-                place="path",
-                kind=Identifier,
-                about="The user, by your own id.",
-                example="ann",
-            ),
+            _USER,
             Parameter(
                 name="surface",
                 kind=SurfaceName,
@@ -223,6 +226,44 @@ ROUTES: Final = (
             ),
         ),
         problems={400: ("invalid_user_id", "invalid_parameter"), 403: ("not_your_user",)},
+    ),
+    Route(
+        method="GET",
+        path="/v1/users/{user_id}",
+        function="get_user",
+        summary="Tell what is held about a user",
+        status=200,
+        answer=Holdings,
+        parameters=(_USER,),
+        problems={400: ("invalid_user_id",)},
+    ),
+    Route(
+        method="DELETE",
+        path="/v1/users/{user_id}",
+        function="delete_user",
+        summary="Forget a user",
+        status=202,
+        answer=ErasureReceipt,
+        parameters=(_USER,),
+        problems={400: ("invalid_user_id",)},
+    ),
+    Route(
+        method="GET",
+        path="/v1/erasures/{erasure_id}",
+        function="get_erasure",
+        summary="The receipt of an erasure",
+        status=200,
+        answer=ErasureReceipt,
+        parameters=(
+            Parameter(
+                name="erasure_id",
+                place="path",
+                kind=Annotated[str, Meta(pattern=r"^[0-9a-f]{32}\Z")],
+                about="The erasure, as its first receipt names it.",
+                example="5e78fac0056a15eec0461e11eef5830c",
+            ),
+        ),
+        problems={404: ("unknown_erasure",)},
     ),
     Route(
         method="GET",

@@ -47,7 +47,7 @@ class JobRoles(Construct):
         grant_objects(lake, "events/", self._preparing, "GetObject")
         grant_objects(models, "models/", self._publishing, "GetObject", "PutObject")
         grant_objects(models, "shared/", self._publishing, "PutObject")
-        grant_items(table, self._publishing, "BatchGetItem", keys=[MODEL])
+        grant_items(table, self._publishing, "BatchGetItem", keys=[USERS, MODEL])
         grant_items(table, self._publishing, "PutItem", keys=[USERS, SEGMENTS, MODEL])
 
     @property

@@ -12,7 +12,7 @@ from constructs import Construct
 
 from infrastructure.suppressions import acknowledge
 
-_KEPT_FOR_OPERATORS: Final = Duration.days(14)
+DEAD_LETTERS_KEPT: Final = Duration.days(14)
 _ATTEMPTS: Final = 5
 
 
@@ -23,7 +23,7 @@ class DeadLetterQueue(sqs.Queue):
         super().__init__(
             scope,
             construct_id,
-            retention_period=_KEPT_FOR_OPERATORS,
+            retention_period=DEAD_LETTERS_KEPT,
             enforce_ssl=True,
             encryption=_encryption(key),
             encryption_master_key=key,
@@ -42,13 +42,25 @@ class WorkQueue(sqs.Queue):
         key: kms.IKey | None,
         consumer_timeout: Duration,
         retention: Duration,
+        hidden: Duration | None = None,
+        delay: Duration | None = None,
     ) -> None:
-        """Define both queues; a message stays hidden six times as long as its consumer may take."""
+        """Define both queues.
+
+        Parameters
+        ----------
+        hidden
+            How long a message that is worked on is nobody else's; six times as long as its consumer may take,
+            when left out.
+        delay
+            How long a new message waits.
+        """
         self.dead_letters = DeadLetterQueue(scope, f"{construct_id}DeadLetters", key=key)
         super().__init__(
             scope,
             construct_id,
-            visibility_timeout=Duration.seconds(6 * consumer_timeout.to_seconds()),
+            visibility_timeout=hidden or Duration.seconds(6 * consumer_timeout.to_seconds()),
+            delivery_delay=delay,
             retention_period=retention,
             enforce_ssl=True,
             encryption=_encryption(key),

@@ -72,9 +72,8 @@ def _rollback(port: int) -> None:
 
 
 def _replay_quarantine(port: int) -> None:
-    _operate(
-        port, "training.quarantine", {"--lake-bucket": "LakeBucketName", "--stream": "StreamName"}, *_apply()
-    )
+    outputs = {"--lake-bucket": "LakeBucketName", "--stream": "StreamName", "--table": "TableName"}
+    _operate(port, "training.quarantine", outputs, *_apply())
 
 
 def _rebuild_profiles(port: int) -> None:

@@ -20,6 +20,15 @@ from infrastructure.suppressions import acknowledge
 REFRESH_TIMEOUT: Final = Duration.minutes(1)
 """How long `refresh_recommendations` may take; the queue hides a message for a multiple of it."""
 
+ERASURE_TIMEOUT: Final = Duration.minutes(15)
+"""How long `erase_users` may take; what it can't finish, it goes on with when the message comes again."""
+
+ANSWERS_LIVE: Final = Duration.days(30)
+RUNS_LIVE: Final = Duration.days(30)
+EXPORTS_LIVE: Final = Duration.days(7)
+TOMBSTONES_LIVE: Final = Duration.days(400)
+"""Longer than a profile rests unchanged, its own tombstone with it, and than any backup."""
+
 _ROTATES: Final = "The serving stack, which has the function for it, rotates it where the AWS can."
 SNAPSHOTS_LIVE: Final = Duration.days(14)
 """The stream keeps records for 7 days at most: so late may an object come, and void the snapshots since."""
@@ -38,7 +47,9 @@ class DataStack(AttuneStack):
         )
         self.table = self._table()
         self.lake = PrivateBucket(self, "Lake", key=self.key, removal_policy=self._removal)
-        self.lake.add_lifecycle_rule(prefix=ANSWERS, expiration=Duration.days(30))
+        self.lake.add_lifecycle_rule(prefix=ANSWERS, expiration=ANSWERS_LIVE)
+        self.lake.add_lifecycle_rule(prefix="exports/", expiration=EXPORTS_LIVE)
+        self.lake.add_lifecycle_rule(prefix="erasures/", expiration=TOMBSTONES_LIVE)
         self.models = self._models()
         self.stream = self._stream()
         self.user_key_secret = self._secret(
@@ -54,6 +65,17 @@ class DataStack(AttuneStack):
             key=self.key,
             consumer_timeout=REFRESH_TIMEOUT,
             retention=Duration.hours(4),
+        )
+        self.erasure_queue = WorkQueue(
+            self,
+            "ErasureQueue",
+            key=self.key,
+            consumer_timeout=ERASURE_TIMEOUT,
+            retention=Duration.days(14),
+            # A message that time was too short for comes again as soon as its worker has ended.
+            hidden=ERASURE_TIMEOUT,
+            # By then what was received before is in the lake, and what was being written is written.
+            delay=Duration.seconds(environment.stream.archive_window_seconds + 60),
         )
         self.operators = (
             None
@@ -85,7 +107,7 @@ class DataStack(AttuneStack):
 
     def _models(self) -> PrivateBucket:
         bucket = PrivateBucket(self, "Models", key=self.key, removal_policy=self._removal)
-        bucket.add_lifecycle_rule(prefix="runs/", expiration=Duration.days(30))
+        bucket.add_lifecycle_rule(prefix="runs/", expiration=RUNS_LIVE)
         bucket.add_lifecycle_rule(prefix="snapshots/", expiration=SNAPSHOTS_LIVE)
         return bucket
 
@@ -125,6 +147,7 @@ class DataStack(AttuneStack):
         CfnOutput(self, "ModelBucketName", value=self.models.bucket_name)
         CfnOutput(self, "StreamName", value=self.stream.stream_name)
         CfnOutput(self, "RefreshQueueUrl", value=self.refresh_queue.queue_url)
+        CfnOutput(self, "ErasureQueueUrl", value=self.erasure_queue.queue_url)
         CfnOutput(self, "UserKeySecretArn", value=self.user_key_secret.secret_arn)
         CfnOutput(self, "TokenSecretArn", value=self.token_secret.secret_arn)
         CfnOutput(self, "GuestSecretArn", value=self.guest_secret.secret_arn)

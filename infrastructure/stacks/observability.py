@@ -263,6 +263,16 @@ def _dead_letters(
             "Some users keep an older list: it could not be rebuilt.",
             "refresh-dead-letters",
         ),
+        "ErasureDeadLetters": _DeadLetters(
+            data.erasure_queue.dead_letters,
+            "Somebody who asked to be forgotten is not yet, or waits for what is held about them.",
+            "erasures-failed",
+        ),
+        "ErasureRoundsFailed": _DeadLetters(
+            serving.privacy.failed,
+            "Users feel nothing, but what late writers brought back of the forgotten still rests somewhere.",
+            "erasures-failed",
+        ),
         "ProfileBatchesFailed": _DeadLetters(
             ingestion.profile_consumer.failed_batches,
             "What some users did is missing from their profiles: a batch of the stream was given up.",

@@ -22,6 +22,7 @@ from infrastructure.constructs.grants import (
 )
 from infrastructure.constructs.key_rotation import KeyRotation
 from infrastructure.constructs.layers import Layers
+from infrastructure.constructs.privacy import Privacy
 from infrastructure.constructs.python_function import PythonFunction
 from infrastructure.constructs.web_api import SERVER_ROOT, Callers, WebApi
 from infrastructure.definitions import defaults_as_json, read_definitions
@@ -76,6 +77,15 @@ class ServingStack(AttuneStack):
         self.api.route(HttpMethod.GET, "/v1/trending", self.get_trending)
         for method, path in GUESTS:
             self.api.route(method, path, self.issue_guest_token, callers=Callers.BACKENDS)
+        self.privacy = Privacy(
+            self,
+            "Privacy",
+            environment=environment,
+            api=self.api,
+            data=data,
+            experiments=experiments,
+            layers=self._layers,
+        )
         console = Console(
             self,
             "Console",
@@ -102,6 +112,7 @@ class ServingStack(AttuneStack):
             )
         CfnOutput(self, "ApiUrl", value=self.api.url)
         CfnOutput(self, "ConsoleUrl", value=console.url)
+        CfnOutput(self, "EraseFunctionName", value=self.privacy.erase_users.function_name)
         CfnOutput(self, "ApiId", value=self.api.api.api_id)
 
     def _authorize(self) -> PythonFunction:

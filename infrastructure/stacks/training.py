@@ -112,7 +112,7 @@ class TrainingStack(AttuneStack):
         for prefix in ("models/", "runs/", "snapshots/"):
             grant_objects(data.models, prefix, function, "GetObject", "PutObject")
         grant_objects(data.models, "shared/", function, "PutObject")
-        grant_items(data.table, function, "BatchGetItem", keys=[MODEL])
+        grant_items(data.table, function, "BatchGetItem", keys=[USERS, MODEL])
         grant_items(data.table, function, "PutItem", keys=[USERS, SEGMENTS, MODEL])
 
     def _let_judge(self, function: PythonFunction) -> None:

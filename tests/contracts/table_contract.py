@@ -95,6 +95,24 @@ class TableContract:
         assert write(3, "rebuilt")
         assert table.read([KEY]).lists[KEY].items[0].item_id == "rebuilt"
 
+    def test_the_lists_of_a_user_are_found_and_those_of_before_are_deleted(self, table) -> None:
+        own = [keys.list_key("user-1", surface=surface, version="v1") for surface in ("home", "product")]
+        for key in (*own, keys.list_key("user-10", surface="home", version="v1")):
+            table.write_list(key, listed("a"), expires_at=2_000_000_000)
+        built_at = listed("a").built_at
+        assert table.lists_of("user-1") == dict.fromkeys(own, listed("a"))
+        assert table.delete_lists("user-1", built_before=built_at) == 0
+        assert table.delete_lists("user-1", built_before=built_at + 1) == 2
+        assert table.lists_of("user-1") == {}
+        assert len(table.lists_of("user-10")) == 1
+
+    def test_tombstones_are_told_of_those_who_have_one(self, table) -> None:
+        for user, erased_at in (("ann", 5), ("bob", 0)):
+            state = table.load([user])[user]
+            state.erased_at = erased_at
+            table.save(user, state, version="w", now=NOW)
+        assert table.erased_at(["ann", "bob", "nobody"]) == {"ann": 5}
+
     def test_availability_follows_the_latest_word(self, table) -> None:
         items = [Item(item_id="a", available=False), Item(item_id="b"), Item(item_id="c", available=False)]
         assert table.put([ItemChange(item, Mark.of(1, "1")) for item in items]) == 3
@@ -164,6 +182,8 @@ class TableContract:
             table.save_together(states, version=f"w-{visitor}", now=NOW)
         assert table.visitors("user") == ["a", "b"]
         assert table.visitors("a") == []
+        table.forget_visitors("user")
+        assert table.visitors("user") == []
 
     def test_the_read_path_sees_nothing_of_a_merged_visitor_but_that(self, table) -> None:
         states = table.load(["user", "visitor"])

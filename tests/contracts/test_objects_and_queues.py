@@ -12,12 +12,13 @@ from factories import NOW, event, record
 from personalization.adapters.kinesis import KinesisEventStream, stream_epoch
 from personalization.adapters.memory import MemoryArchive, MemoryQuarantine
 from personalization.adapters.s3 import S3Archive, S3Quarantine
-from personalization.adapters.sqs import SqsRefreshQueue, refresh_request
+from personalization.adapters.sqs import SqsErasureQueue, SqsRefreshQueue, refresh_request, wanted
 from personalization.archiving import archive, read_events, read_lines
 from personalization.builds import Build
+from personalization.errors import InvalidInput
 from personalization.events import encode_event
 from personalization.policies import Policy
-from personalization.ports import RefreshRequest
+from personalization.ports import ErasureRequest, ExportRequest, RefreshRequest
 
 
 @pytest.fixture
@@ -127,6 +128,19 @@ def test_refresh_requests_survive_the_queue(aws) -> None:
         for message in client.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
     ]
     assert {refresh_request(row["Body"]) for row in received} == set(requests)
+
+
+def test_requests_to_forget_and_to_export_survive_their_queue(aws) -> None:
+    client = boto3.client("sqs")
+    url = client.create_queue(QueueName="erasures")["QueueUrl"]
+    requests = {ErasureRequest("ann", 5), ExportRequest("ann", 5)}
+    for request in requests:
+        SqsErasureQueue(client, url).send(request)
+    received = client.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
+    assert {wanted(row["Body"]) for row in received} == requests
+    for body in ("{}", "no", '{"user_key": 1, "requested_at": 2}'):
+        with pytest.raises(InvalidInput, match="invalid_message"):
+            wanted(body)
 
 
 def test_the_time_a_record_arrived_names_its_day() -> None:

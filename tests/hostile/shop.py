@@ -22,10 +22,12 @@ from factories import client_event, listed
 from integration.conftest import CONTEXT, Platform, deployed
 from personalization import keys
 from personalization.adapters.dynamodb import DynamoExperimentStore, DynamoListStore
+from personalization.adapters.erasures import S3Erasures
 from personalization.archiving import read_lines
+from personalization.erasure import requested
 from personalization.events import accept, decode_client_event, decode_item
 from personalization.identity import user_key
-from personalization.ports import ActiveModel
+from personalization.ports import ActiveModel, ErasureRequest
 from personalization.profile_encoding import encode
 from personalization.profiles import Profile, apply
 from personalization.runtime.observability import logger
@@ -150,6 +152,8 @@ def opened() -> Iterator[Shop]:
             store.write_list(keys.segment_key(name, version="v1"), items, expires_at=2**31)
         DynamoExperimentStore(boto3.client("dynamodb"), TABLE).write_results(results(datetime.now(UTC)))
         store.activate(ActiveModel(version="v1", previous=None, published_at=0))
+        asked = ErasureRequest("qtTmGZt33jMF5WiZlIaovg", 1_768_478_400)
+        S3Erasures(boto3.client("s3"), "lake").open(asked, requested(asked))
         logger.setLevel("WARNING")
         try:
             yield Shop(platform)

@@ -98,6 +98,7 @@ def laid_out(monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
         for bucket in ("lake", "models"):
             boto3.client("s3").create_bucket(Bucket=bucket)
         url = boto3.client("sqs").create_queue(QueueName="refreshes")["QueueUrl"]
+        erasures = boto3.client("sqs").create_queue(QueueName="erasures")["QueueUrl"]
         secrets = boto3.client("secretsmanager")
         arns = {
             name: secrets.create_secret(Name=name, SecretString=f"{name}-secret")["ARN"]
@@ -114,6 +115,8 @@ def laid_out(monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
             "ANSWER_MILLISECONDS": "10000",
             "CODE_VERSION": "0.1.0+test",
             "REFRESH_QUEUE_URL": url,
+            "ERASURE_QUEUE_URL": erasures,
+            "RETENTION": json.dumps({"backups of profiles": 35, "log lines": 90}),
             "USER_KEY_SECRET_ARN": arns["user-key"],
             "TOKEN_SECRET_ARN": arns["token"],
             "GUEST_SECRET_ARN": arns["guest"],

@@ -10,7 +10,8 @@ from rich.console import Console
 
 from contracts.conftest import TABLE
 from factories import NOW, event
-from personalization.adapters.dynamodb import DynamoProfileStore
+from personalization.adapters.dynamodb import DynamoListStore, DynamoProfileStore
+from personalization.adapters.erasures import S3Erasures
 from personalization.profiles import Profile, at_seconds
 from streams.world import World
 from training.rebuild import lake_objects, rebuild
@@ -38,6 +39,8 @@ def run(apply_changes: bool = False) -> Counter[str]:
     return rebuild(
         lake_objects(boto3.client("s3"), "lake"),
         DynamoProfileStore(boto3.client("dynamodb"), TABLE),
+        DynamoListStore(boto3.client("dynamodb"), TABLE),
+        erased=S3Erasures(boto3.client("s3"), "lake").tombstones(),
         token_secret=b"secret",
         now=NOW,
         new_id=lambda: uuid4().hex,

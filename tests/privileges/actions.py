@@ -32,6 +32,8 @@ _ACTIONS: Final = {
 """https://docs.aws.amazon.com/service-authorization/latest/reference/; other calls are named as they are."""
 
 
+_IN_PARTS: Final = ("quarantine/", "erasures/", "experiments/")
+
 SAID: Final = {name: name for name in ("experiments", "alarms", "*")}
 """Targets that have the name that tests give to the resource, whatever a function's settings say."""
 
@@ -55,12 +57,12 @@ def need_of_an_absent_object(params: Params) -> Need:
 
 
 def head(key: str) -> str:
-    """Return a key up to its first separator; in the quarantine, whose parts have own writers, the second.
+    """Return a key up to its first separator; up to the second where the parts have own writers or readers.
 
     >>> head("runs/tonight/model/factors.npz"), head("USER#ann"), head("MODEL")
     ('runs/', 'USER#', 'MODEL')
     """
-    if key.startswith("quarantine/"):
+    if key.startswith(_IN_PARTS):
         return "".join(part + "/" for part in key.split("/")[:2])
     ends = [key.index(mark) + 1 for mark in "/#" if mark in key]
     return key[: min(ends)] if ends else key
@@ -90,4 +92,6 @@ def _of_table(params: Params) -> Iterator[tuple[str, list[str]]]:
     elif "KeyConditionExpression" in params:
         yield params["TableName"], [params["ExpressionAttributeValues"][":pk"]["S"]]
     else:
-        yield params["TableName"], [(params.get("Item") or params["Key"])["pk"]["S"]]
+        values = params.get("ExpressionAttributeValues", {})
+        record = params.get("Item") or params.get("Key") or {"pk": values.get(":pk")}
+        yield params["TableName"], [record["pk"]["S"]]

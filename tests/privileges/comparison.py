@@ -13,6 +13,9 @@ BESIDE_SAGEMAKER = frozenset({"champion", "soundness", "gate", "announce"})
 """Steps that stay Lambdas where the large ones are jobs."""
 
 
+OF_OBJECTS = frozenset({"s3:GetObject", "s3:PutObject", "s3:DeleteObject"})
+
+
 @dataclass
 class Finding:
     """How one role of one environment came out."""
@@ -49,7 +52,7 @@ def _compared(assembly: Assembly, role: str, calls: list[Call], allowed: Iterabl
     for call in calls:
         resource = _resource(assembly, call)
         for key in call.keys or (None,):
-            place = f"{resource}/{key}" if call.action in ("s3:GetObject", "s3:PutObject") else resource
+            place = f"{resource}/{key}" if call.action in OF_OBJECTS else resource
             matching = {each for each in granted if each.allows(call.action, place, key)}
             used |= matching
             if not matching:

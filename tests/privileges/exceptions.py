@@ -31,10 +31,17 @@ MADE_BY_AWS: Final[Mapping[tuple[str, str, str], str]] = {
     ("roll_back_model", "sqs:SendMessage", "rollback failures"): FAILED,
     ("analyze_experiments", "sqs:SendMessage", "failed analyses"): FAILED,
     ("archive_exposures", "sqs:SendMessage", "failed deliveries"): FAILED,
-    ("refresh_recommendations", "sqs:ReceiveMessage", "refresh queue"): POLLING,
-    ("refresh_recommendations", "sqs:DeleteMessage", "refresh queue"): POLLING,
-    ("refresh_recommendations", "sqs:GetQueueAttributes", "refresh queue"): POLLING,
+    **{
+        (function, action, queue): POLLING
+        for function, queue in (
+            ("refresh_recommendations", "refresh queue"),
+            ("erase_users", "erasure queue"),
+        )
+        for action in ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
+    },
     ("refresh_recommendations", "kms:Decrypt", "key"): DECRYPT,
+    ("erase_users", "kms:Decrypt", "key"): DECRYPT,
+    ("erase_users", "sqs:SendMessage", "failed rounds"): FAILED,
     ("publishing job", "s3:ListBucket", "models"): CHANNELS,
     ("publishing job", "s3:GetObject", "models/runs/*"): CHANNELS,
     ("publishing job", "s3:PutObject", "models/runs/*"): CHANNELS,

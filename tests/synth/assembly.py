@@ -17,6 +17,8 @@ Properties = Mapping[str, Any]
 _NAMED = (
     ("RefreshQueueDeadLetters", "refresh dead letters"),
     ("RefreshQueue", "refresh queue"),
+    ("ErasureQueue", "erasure queue"),
+    ("PrivacyFailed", "failed rounds"),
     ("UserKeySecret", "user key secret"),
     ("TokenSecret", "token secret"),
     ("GuestSecret", "guest secret"),

@@ -34,6 +34,8 @@ ALARMS = {
     "AnalysesFailed",
     "ArchiveBatchesFailed",
     "ArchiveEventsBehind",
+    "ErasureDeadLetters",
+    "ErasureRoundsFailed",
     "EventsQuarantined",
     "FallbackShare",
     "FunctionsFailing",

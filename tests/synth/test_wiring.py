@@ -33,12 +33,11 @@ OF_EVERY_STREAM_CONSUMER = {
     ("kinesis:ListShards", "stream"),
     ("sqs:SendMessage", "failed batches"),
 }
+NIGHTS = ("runs", "snapshots")
 IN_MODELS = ("models", "runs", "snapshots")
-OF_QUEUE_CONSUMER = {
-    ("sqs:DeleteMessage", "refresh queue"),
-    ("sqs:GetQueueAttributes", "refresh queue"),
-    ("sqs:ReceiveMessage", "refresh queue"),
-}
+POLLS = ("sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage")
+OF_QUEUE_CONSUMER = {(action, "refresh queue") for action in POLLS}
+FORGETS = {(f"dynamodb:{verb}", "table") for verb in ("BatchGetItem", "DeleteItem", "PutItem", "Query")}
 READS_EXPERIMENTS = {
     ("appconfig:GetLatestConfiguration", "experiments"),
     ("appconfig:StartConfigurationSession", "experiments"),
@@ -104,6 +103,39 @@ ALLOWED = {
         ("secretsmanager:GetSecretValue", "token secret"),
         ("sqs:SendMessage", "failed analyses"),
     },
+    "delete_user": FORGETS
+    | {
+        ("s3:PutObject", "lake/erasures/*"),
+        ("sqs:SendMessage", "erasure queue"),
+        ("secretsmanager:GetSecretValue", "user key secret"),
+    },
+    "get_user": READS_EXPERIMENTS
+    | {
+        ("dynamodb:BatchGetItem", "table"),
+        ("dynamodb:Query", "table"),
+        ("s3:ListBucket", "lake"),
+        ("s3:GetObject", "lake/exports/*"),
+        ("sqs:SendMessage", "erasure queue"),
+        ("secretsmanager:GetSecretValue", "user key secret"),
+    },
+    "get_erasure": {("s3:ListBucket", "lake"), ("s3:GetObject", "lake/erasures/receipts/*")},
+    "erase_users": FORGETS
+    | {(action, "erasure queue") for action in POLLS}
+    | {
+        ("s3:ListBucket", "lake"),
+        *(
+            (f"s3:{verb}Object", f"lake/{kind}/*")
+            for verb in ("Get", "Put")
+            for kind in ("events", "exposures", "experiments/state")
+        ),
+        *((f"s3:{verb}Object", "lake/quarantine/*") for verb in ("Get", "Delete")),
+        *((f"s3:{verb}Object", "lake/exports/*") for verb in ("Put", "Delete")),
+        *((f"s3:{verb}Object", "lake/erasures/pending/*") for verb in ("Get", "Delete")),
+        ("s3:PutObject", "lake/erasures/*"),
+        ("s3:ListBucket", "models"),
+        *((f"s3:{verb}Object", f"models/{kind}/*") for verb in ("Get", "Delete") for kind in NIGHTS),
+        ("sqs:SendMessage", "failed rounds"),
+    },
     "serve_console": set(),
     "refresh_recommendations": OF_QUEUE_CONSUMER
     | READS_EXPERIMENTS
@@ -139,9 +171,11 @@ ON_SAGEMAKER = READS_EXPERIMENTS | {
     ("dynamodb:BatchGetItem", "table"),
 }
 """What is left to `run_training_step` where the large steps are jobs."""
+KNOW_TRAINING = ("run_training_step", "analyze_experiments", "erase_users")
 LAYERS = {
     "authorize": {"personalization", "base", "cryptography"},
     "analyze_experiments": {"personalization", "base", "ranking"},
+    "erase_users": {"personalization", "base", "ranking"},
     "refresh_recommendations": {"personalization", "base", "ranking"},
     "run_training_step": {"personalization", "base", "ranking"},
 }
@@ -180,7 +214,7 @@ def test_a_function_may_do_what_its_ports_need_and_no_more(assembly: Assembly) -
             expected = ON_SAGEMAKER | OF_EVERY_FUNCTION
         if name == "update_profiles" and assembly.environment.capabilities.enhanced_fan_out:
             expected |= of_reader
-        if name == "refresh_recommendations":
+        if name in ("refresh_recommendations", "erase_users"):
             expected |= key_use
         assert function.allowed == expected, name
 
@@ -193,7 +227,9 @@ def test_listing_the_lake_is_allowed_for_what_is_read_of_it_only(assembly: Assem
         if statement["Action"] == "s3:ListBucket" and "Lake" in str(statement["Resource"])
     ]
     prefixes = {condition["StringLike"]["s3:prefix"] for condition in conditions}
-    assert prefixes == {"events/*", "exposures/*", "experiments/*"}
+    of_erasures = {f"erasures/{part}/*" for part in ("pending", "receipts")}
+    of_people = {"exports/*", "quarantine/*", "experiments/state/*"} | of_erasures
+    assert prefixes == {"events/*", "exposures/*", "experiments/*"} | of_people
 
 
 def test_models_are_trained_by_code_that_is_named(assembly: Assembly) -> None:
@@ -214,15 +250,15 @@ def test_a_function_has_the_layers_of_its_job_and_no_others(assembly: Assembly) 
 def test_every_asynchronous_source_has_a_failure_destination(assembly: Assembly) -> None:
     mappings = assembly.of_type("AWS::Lambda::EventSourceMapping")
     streams = [mapping for mapping in mappings if "StartingPosition" in mapping.properties]
-    assert len(mappings) == 3
+    assert len(mappings) == 4
     assert len(streams) == 2
     for mapping in streams:
         assert mapping.properties["DestinationConfig"]["OnFailure"]["Destination"]
-    assert (
-        "deadLetterTargetArn" in assembly.one("AWS::SQS::Queue", "RefreshQueue8").properties["RedrivePolicy"]
-    )
+    for queue in ("RefreshQueue8", "ErasureQueue"):
+        found = [row for row in assembly.of_type("AWS::SQS::Queue") if row.logical_id.startswith(queue)]
+        assert any("deadLetterTargetArn" in row.properties.get("RedrivePolicy", {}) for row in found)
     schedules = assembly.of_type("AWS::Scheduler::Schedule")
-    assert len(schedules) == 2
+    assert len(schedules) == 3
     for schedule in schedules:
         assert schedule.properties["Target"]["DeadLetterConfig"]["Arn"]
     for kind in ("AWS::SNS::Subscription", "AWS::S3::BucketNotification"):
@@ -286,7 +322,7 @@ def test_an_alarm_rolls_back_only_where_the_environment_says_so(assembly: Assemb
 def test_an_asset_holds_its_own_function_and_nothing_of_its_neighbours(local: Assembly) -> None:
     for name, function in local.lambdas.items():
         asset = local.asset_of(function)
-        packages = {"training"} if name in ("run_training_step", "analyze_experiments") else set()
+        packages = {"training"} if name in KNOW_TRAINING else set()
         assert {path.name for path in asset.iterdir()} == {"functions"} | packages
         assert {path.name for path in (asset / "functions").iterdir()} == {"__init__.py", name}
         assert not list(asset.rglob("__pycache__"))

@@ -189,6 +189,13 @@ class TotalsState:
         np.add.at(self.columns["conversions"], place[bought], 1)
         return len(rows)
 
+    def forget(self, units: Iterable[int]) -> int:
+        """Remove the rows of users, or sessions, by their hashes; return how many there were."""
+        gone = np.isin(self.users, np.array(list(units), dtype=np.uint64))
+        self.users = self.users[~gone]
+        self.columns = {name: column[~gone] for name, column in self.columns.items()}
+        return int(np.count_nonzero(gone))
+
     def was_read(self, day: int, objects: Hashes) -> npt.NDArray[np.bool_]:
         """Tell which objects of a day were read."""
         return _among(self.objects.get(day, np.empty(0, np.uint64)), objects)

@@ -52,6 +52,14 @@ class ApiClient:
         """Ask for what is trending."""
         return self._call("GET", "/v1/trending", fields={"limit": str(limit)})
 
+    def forget(self, user_id: str) -> Json:
+        """Have a user forgotten; returns the first receipt."""
+        return self._call("DELETE", f"/v1/users/{quote(user_id, safe='')}")
+
+    def erasure(self, erasure_id: str) -> Json:
+        """Ask for the receipt of an erasure."""
+        return self._call("GET", f"/v1/erasures/{erasure_id}")
+
     def experiment(self, name: str) -> Json:
         """Ask for the results of an experiment."""
         return self._call("GET", f"/v1/experiments/{quote(name, safe='')}")

@@ -1,4 +1,4 @@
-"""`make demo-operations`, the operator's show: refused models, cheap nights, a rollback, an alarm."""
+"""`make demo-operations`, the operator's show: refused models, cheap nights, rollback, alarm, erasure."""
 
 import os
 import subprocess
@@ -16,6 +16,7 @@ from rich.table import Table
 from infrastructure.local import lifecycle
 from infrastructure.local.demo.click_drop import ClickDrop, is_told
 from infrastructure.local.demo.client import ApiClient
+from infrastructure.local.demo.forgetting import Forgetting
 from infrastructure.local.demo.history import import_history
 from infrastructure.local.demo.logs import LiveEvent
 from infrastructure.local.demo.next_day import archive_day, midnight, setting
@@ -70,6 +71,7 @@ class Show:
         dry = self._train("No events for days: the source has dried up", later)
         good &= not dry.soundness["train"]
         good &= self._clicks_stop()
+        good &= self._forget(str(shop.log.history[0]["user_id"]), now)
         self._operate("training.models", "--bucket", self._aws.output("ModelBucketName"))
         _console.print("all as announced" if good else "[red]something went otherwise")
         return bool(good)
@@ -108,6 +110,29 @@ class Show:
         _console.print(words if on_page else "[red]the console does not show all of them")
         return paged and on_page
 
+    def _forget(self, user_id: str, now: datetime) -> bool:
+        """Have somebody forgotten, and the night after not bring them back."""
+        person = Forgetting(self._aws, self._client, user_id)
+        with _console.status("Somebody asks to be forgotten"):
+            person.prepare()
+            done = person.forget()
+        took = f"[green]forgotten in {done.seconds:.0f} seconds"
+        title = f"Somebody asks to be forgotten: {took if done.as_announced else '[red]not forgotten'}"
+        table = Table("store", "looked through", "changed", "of the person", "left for a night", title=title)
+        for row in done.receipt["stores"]:
+            counts = (row[name] for name in ("objects", "changed", "removed", "left"))
+            table.add_row(row["store"], *(f"{count:,}" for count in counts))
+        _console.print(table)
+        for kept in done.receipt["expires"]:
+            _console.print(f"{kept['what']}: gone by {kept['at'][:10]}", markup=False)
+        _console.print(f"what a night may need goes after {done.receipt['repeats_after'][:16]}", markup=False)
+        _console.print(f"mentioned before: {_places(done.before)}; after: {_places(done.after)}")
+        three = timedelta(hours=3)
+        night = self._train("The night after", setting(midnight(now, days=2) + three))
+        back = person.traces()
+        _console.print(f"mentioned after the next night: {_places(back)}")
+        return bool(done.as_announced and night.soundness["train"] and back == done.after)
+
     def _train(self, title: str, settings: Mapping[str, object] | None = None) -> TrainingRun:
         with _console.status(title):
             run = run_training(self._aws, lambda _: None, settings=settings)
@@ -131,6 +156,10 @@ class Show:
         found = _eventually(lambda: self._client.trending(1)["model_version"], version)
         _console.print(f"answers are of model {found}" + ("" if found == version else f", not {version}"))
         return found == version
+
+
+def _places(found: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {name}" for name, count in sorted(found.items())) or "nowhere"
 
 
 def _eventually(probe: Callable[[], str], wanted: str) -> str:

@@ -31,6 +31,13 @@ QUARANTINE: Final = "quarantine/"
 EXPOSURES: Final = "exposures/"
 EXPERIMENTS: Final = "experiments/"
 """What `analyze_experiments` keeps: its state, and every day's results, by experiment."""
+EXPERIMENT_STATES: Final = "experiments/state/"
+EXPORTS: Final = "exports/"
+"""What was gathered about people who asked for it, for a few days."""
+ERASURES: Final = "erasures/"
+"""Tombstones beside the table, erasures on their way, and receipts."""
+LIST: Final = "LIST#"
+RUNS: Final = "runs/"
 SHARED_COPY: Final = "shared/lists.msgpack"
 """Beside the models: what all users share, as it was last published, for when the table can't be read."""
 SNAPSHOTS: Final = "snapshots/"
@@ -59,6 +66,16 @@ def visitor_key(user_key: str, visitor: str) -> Key:
     return Key(f"USER#{user_key}", f"VISITOR#{visitor}")
 
 
+def user_of(key: Key) -> str | None:
+    """Return whose record it is; None for those that are nobody's.
+
+    >>> user_of(profile_key("u")), user_of(ACTIVE_MODEL)
+    ('u', None)
+    """
+    kind, _, user_key = key.pk.partition("#")
+    return user_key if kind == "USER" else None
+
+
 def list_key(user_key: str, *, surface: str, version: str, build: Build = BY_RELEVANCE) -> Key:
     """Key of a user's list: treatments that build it alike share it, others have their own.
 
@@ -69,7 +86,7 @@ def list_key(user_key: str, *, surface: str, version: str, build: Build = BY_REL
     >>> list_key("u", surface="home", version="v1", build=Build(sources_off=("popular",), model="v0")).sk
     'LIST#home#lightgbm.-439a7bb6#v0'
     """
-    return Key(f"USER#{user_key}", f"LIST#{surface}#{build.name}#{build.model or version}")
+    return Key(f"USER#{user_key}", f"{LIST}{surface}#{build.name}#{build.model or version}")
 
 
 def draw_seed(key: Key, revision: int) -> int:
@@ -80,7 +97,7 @@ def draw_seed(key: Key, revision: int) -> int:
 
 def segment_key(name: str, *, version: str) -> Key:
     """Key of a list that many users share: `POPULAR`, `TRENDING` or one of `segment_names`."""
-    return Key(f"SEGMENT#{name}", f"LIST#{version}")
+    return Key(f"SEGMENT#{name}", f"{LIST}{version}")
 
 
 def shared_name(key: Key) -> str | None:
@@ -124,7 +141,7 @@ def experiment_key(name: str) -> Key:
 
 def experiment_state(name: str) -> str:
     """Object of what the analysis of an experiment keeps from run to run."""
-    return f"{EXPERIMENTS}state/{name}.zip"
+    return f"{EXPERIMENT_STATES}{name}.zip"
 
 
 def experiment_results(day: datetime, name: str) -> str:
@@ -169,7 +186,27 @@ def quarantined_line(logged_at: datetime, *, stream: str, line_id: str) -> str:
 
 def run_prefix(run_id: str, channel: str) -> str:
     """Prefix of one channel of one training run."""
-    return f"runs/{run_id}/{channel}/"
+    return f"{RUNS}{run_id}/{channel}/"
+
+
+def tombstone(erasure_id: str) -> str:
+    """Object of a tombstone, for whoever has the lake and not the table as it was."""
+    return f"{ERASURES}ledger/{erasure_id}.json"
+
+
+def pending_erasure(erasure_id: str) -> str:
+    """Object of an erasure that is not done with."""
+    return f"{ERASURES}pending/{erasure_id}.json"
+
+
+def erasure_receipt(erasure_id: str) -> str:
+    """Object of the receipt of an erasure."""
+    return f"{ERASURES}receipts/{erasure_id}.json"
+
+
+def export_object(user_key: str) -> str:
+    """Object of what the lake holds about a user; a later export overwrites it."""
+    return f"{EXPORTS}{user_key}.jsonl.gz"
 
 
 def model_prefix(version: str) -> str:

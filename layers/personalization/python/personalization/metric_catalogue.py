@@ -111,6 +111,8 @@ CATALOGUE: Final = (
     *_written("refresh_recommendations", Metric.LISTS_REFRESHED),
     *_written("refresh_recommendations", Metric.REFRESH_LAG, unit=Unit.MILLISECONDS),
     *_written("refresh_recommendations", Metric.MODEL_AGE, unit=Unit.SECONDS),
+    *_written("erase_users", Metric.USERS_ERASED),
+    *_written("erase_users", Metric.ERASURE_TIME, unit=Unit.SECONDS),
     *_written(
         "run_training_step",
         Metric.LISTS_PUBLISHED,

@@ -113,6 +113,14 @@ class RefreshRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class ExportRequest:
+    """Ask for all lines of the lake about a user to be gathered in one object."""
+
+    user_key: str
+    requested_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class ErasureRequest:
     """Ask for a user to be forgotten: all that was received before `requested_at`, in seconds since 1970."""
 
@@ -159,6 +167,18 @@ class ProfileStore(Protocol):
         """Return the keys that were merged into a user, in order; each of them may have visitors, too."""
         ...
 
+    def forget_visitors(self, user_key: str) -> None:
+        """Remove what is known of them beside their own records."""
+        ...
+
+
+class Tombstones(Protocol):
+    """Who asked to be forgotten."""
+
+    def erased_at(self, user_keys: Iterable[str]) -> dict[str, int]:
+        """Return when each user was last forgotten, in seconds since 1970; who never was is left out."""
+        ...
+
 
 class Catalog(Protocol):
     """Catalogue items and their availability."""
@@ -189,6 +209,14 @@ class ListStore(Protocol):
 
         Fresher is a list of a later revision that was built no earlier.
         """
+        ...
+
+    def lists_of(self, user_key: str) -> dict[Key, RecommendationList]:
+        """Return all lists of a user; those that can't be read are left out."""
+        ...
+
+    def delete_lists(self, user_key: str, *, built_before: int) -> int:
+        """Delete the user's lists that were built before a time, in seconds since 1970; return how many."""
         ...
 
     def activate(self, model: ActiveModel, *, instead_of: str | None = None) -> None:

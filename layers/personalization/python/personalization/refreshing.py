@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from personalization import keys
 from personalization.builds import Build
+from personalization.erasure import is_gone
 from personalization.errors import ModelError, Unavailable
 from personalization.experiments import Definitions, Visitor
 from personalization.in_service import InService
@@ -79,8 +80,9 @@ class Refresher:
     def refresh(self, request: RefreshRequest) -> int:
         """Rebuild what is out of date; return how many lists were written.
 
-        Cost: two reads, one ranking and one write a list. Without a published model nothing
-        happens, nor for a visitor who turned out to be a user: they are answered as one who is not known.
+        Cost: two reads, one ranking and one write a list. Without a published model nothing happens, nor for
+        a user who was forgotten and has not come back, nor for a visitor who turned out to be a user: they
+        are answered as one who is not known.
 
         Raises
         ------
@@ -94,7 +96,7 @@ class Refresher:
         if active is None:
             return 0
         state = self.profiles.load([request.user_key])[request.user_key]
-        if state.merged_into:
+        if state.merged_into or is_gone(state):
             return 0
         profile = state.profile
         wanted = dict(self._wanted(request, profile, definitions, active.version))

@@ -15,11 +15,12 @@ is told by the visitor's own mark and folded into the user's profile, both in on
 from dataclasses import dataclass
 from datetime import datetime
 
+from personalization.erasure import is_forgotten
 from personalization.errors import CorruptData
 from personalization.events import Event
 from personalization.ports import ProfileStore, UserState
 from personalization.profile_merging import merge
-from personalization.profiles import Outcome, Profile, apply, at_seconds, reason_to_ignore
+from personalization.profiles import Outcome, Profile, apply, reason_to_ignore
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +42,10 @@ class Person:
 
     def take(self, event: Event) -> Outcome:
         """Fold an event into the profile, unless it was seen, is none of a profile, or was erased."""
-        if not self.own.seen.add(event.event_id):
-            return Outcome.DUPLICATE
         if _is_erased(event, self.own, self.holder):
             return Outcome.ERASED
+        if not self.own.seen.add(event.event_id):
+            return Outcome.DUPLICATE
         return apply(self.holder.profile, event)
 
     def save(self, profiles: ProfileStore, *, version: str, now: datetime) -> None:
@@ -111,4 +112,4 @@ def identify(profiles: ProfileStore, person: Person, event: Event, *, version: s
 
 
 def _is_erased(event: Event, *states: UserState) -> bool:
-    return at_seconds(event.received_at) < max(state.erased_at for state in states)
+    return is_forgotten(event, max(state.erased_at for state in states))

@@ -121,6 +121,12 @@ class _Table:
 class DynamoProfileStore(_Table):
     """Profiles with their bookkeeping, one record a user."""
 
+    def erased_at(self, user_keys: Iterable[str]) -> dict[str, int]:
+        """Read tombstones, strongly consistent. Cost: one call per 100 users, a unit for 4 KB of each."""
+        wanted = {keys.profile_key(user_key): user_key for user_key in user_keys}
+        found = self._get(wanted, consistent=True)
+        return {wanted[key]: int(row["erased_at"]["N"]) for key, row in found.items() if "erased_at" in row}
+
     def load(self, user_keys: Iterable[str]) -> dict[str, UserState]:
         """Read states, strongly consistent. Cost: one call per 100 users."""
         wanted = {keys.profile_key(user_key): user_key for user_key in user_keys}
@@ -165,6 +171,13 @@ class DynamoProfileStore(_Table):
                 ConsistentRead=True,
             )
             return [row["sk"]["S"].removeprefix(prefix) for page in pages for row in page["Items"]]
+
+    def forget_visitors(self, user_key: str) -> None:
+        """Remove the notes of them. Cost: that of `visitors`, and a write each."""
+        for visitor in self.visitors(user_key):
+            key = _primary(keys.visitor_key(user_key, visitor))
+            with _translated():
+                self._client.delete_item(TableName=self._table_name, Key=key)
 
     def _put(self, user_key: str, state: UserState, version: str, now: datetime) -> Any:
         record: dict[str, Any] = {
@@ -223,7 +236,7 @@ class DynamoListStore(_Table):
                 active = _active_model(record)
             elif key == keys.UNAVAILABLE_ITEMS:
                 unavailable = frozenset(record.get("item_ids", {}).get("SS", ()))
-            elif key.sk.startswith("LIST#"):
+            elif key.sk.startswith(keys.LIST):
                 with suppress(CorruptData):
                     lists[key] = decode_list(record["data"]["B"])
             elif record.get("merged_into"):
@@ -257,6 +270,39 @@ class DynamoListStore(_Table):
         except Conflict:
             return False
         return True
+
+    def lists_of(self, user_key: str) -> dict[Key, RecommendationList]:
+        """Return all lists of a user. Cost: a call for 1 MB, which is hundreds of lists."""
+        lists: dict[Key, RecommendationList] = {}
+        for record in self._list_records(user_key):
+            with suppress(CorruptData):
+                lists[Key(record["pk"]["S"], record["sk"]["S"])] = decode_list(record["data"]["B"])
+        return lists
+
+    def delete_lists(self, user_key: str, *, built_before: int) -> int:
+        """Delete the user's lists that were built before a time. Cost: as `lists_of`, and a write a list."""
+        deleted = 0
+        for record in self._list_records(user_key):
+            with suppress(Conflict), _translated():
+                self._client.delete_item(
+                    TableName=self._table_name,
+                    Key={"pk": record["pk"], "sk": record["sk"]},
+                    ConditionExpression="built_at < :before",
+                    ExpressionAttributeValues={":before": {"N": str(built_before)}},
+                )
+                deleted += 1
+        return deleted
+
+    def _list_records(self, user_key: str) -> list[Record]:
+        values: dict[str, Any] = {":pk": {"S": keys.profile_key(user_key).pk}, ":lists": {"S": keys.LIST}}
+        with _translated():
+            pages = self._client.get_paginator("query").paginate(
+                TableName=self._table_name,
+                KeyConditionExpression="pk = :pk AND begins_with(sk, :lists)",
+                ExpressionAttributeValues=values,
+                ConsistentRead=True,
+            )
+            return [record for page in pages for record in page["Items"]]
 
     def activate(self, model: ActiveModel, *, instead_of: str | None = None) -> None:
         """Switch the model in service: one write, on condition that a version still is, if one is named."""

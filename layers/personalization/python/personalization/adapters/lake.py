@@ -1,8 +1,9 @@
-"""The lake as the analysis of experiments reads it, and its states, guarded against two writers at once."""
+"""The lake for those who look through all of it, with writes that are guarded against a second writer."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Final
+from datetime import datetime
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from botocore.exceptions import ClientError
 
@@ -17,8 +18,15 @@ THREADS: Final = 16
 _OVERTAKEN: Final = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"})
 
 
+class Found(NamedTuple):
+    """An object as a listing tells of it."""
+
+    key: str
+    modified: datetime
+
+
 class S3Lake:
-    """A bucket's objects, listed and read, and written if nobody else wrote since."""
+    """A bucket's objects, listed, read and deleted, and written if nobody else wrote since."""
 
     def __init__(self, client: "S3Client", bucket: str) -> None:
         self._client = client
@@ -31,6 +39,35 @@ class S3Lake:
         ):
             for found in page.get("Contents", []):
                 yield found["Key"], found["ETag"]
+
+    def found(self, prefix: str, *, after: str = "") -> Iterator[Found]:
+        """List objects beyond a key, in order of key. Cost: one call for 1,000."""
+        pages = self._client.get_paginator("list_objects_v2").paginate(
+            Bucket=self._bucket, Prefix=prefix, StartAfter=after
+        )
+        for page in pages:
+            for row in page.get("Contents", []):
+                yield Found(row["Key"], row["LastModified"])
+
+    def get(self, key: str) -> tuple[bytes, str] | None:
+        """Read one object that was listed, and its tag; None if it is gone by now."""
+        try:
+            found = self._client.get_object(Bucket=self._bucket, Key=key)
+        except self._client.exceptions.NoSuchKey:
+            return None
+        return found["Body"].read(), found["ETag"]
+
+    def pieces(self, key: str, size: int) -> Iterator[bytes]:
+        """Read one object that was listed piece by piece; none if it is gone by now."""
+        try:
+            body = self._client.get_object(Bucket=self._bucket, Key=key)["Body"]
+        except self._client.exceptions.NoSuchKey:
+            return
+        yield from body.iter_chunks(size)
+
+    def delete(self, key: str) -> None:
+        """Delete one object, if it is there."""
+        self._client.delete_object(Bucket=self._bucket, Key=key)
 
     def bodies(self, keys: Sequence[str]) -> Iterator[bytes]:
         """Read objects in the order of their keys, several at a time. Cost: one get each."""

@@ -80,6 +80,11 @@ class MemoryTable:
             state.unreadable = str(error)
         return state
 
+    def erased_at(self, user_keys: Iterable[str]) -> dict[str, int]:
+        """Read tombstones."""
+        found = {user: self.states[user].erased_at for user in user_keys if user in self.states}
+        return {user: at for user, at in found.items() if at}
+
     def save(self, user_key: str, state: UserState, *, version: str, now: datetime) -> None:  # noqa: ARG002
         """Write a state, guarded by the version that was read."""
         stored = self.states[user_key].version if user_key in self.states else None
@@ -113,6 +118,10 @@ class MemoryTable:
         """Return the keys merged into a user."""
         return sorted(visitor for user, visitor in self.merged if user == user_key)
 
+    def forget_visitors(self, user_key: str) -> None:
+        """Remove what is known of them beside their own records."""
+        self.merged = {row for row in self.merged if row[0] != user_key}
+
     def read(self, keys_wanted: Sequence[Key]) -> Snapshot:
         """Read records of any kind."""
         found = next((user for user in self.states if keys.profile_key(user) in keys_wanted), None)
@@ -134,6 +143,18 @@ class MemoryTable:
                 return False
         self.lists[key] = encode_list(recommendations)
         return True
+
+    def lists_of(self, user_key: str) -> dict[Key, RecommendationList]:
+        """Return all lists of a user."""
+        pk = keys.profile_key(user_key).pk
+        return {key: decode_list(data) for key, data in self.lists.items() if key.pk == pk}
+
+    def delete_lists(self, user_key: str, *, built_before: int) -> int:
+        """Delete the user's lists that were built before a time."""
+        old = [key for key, row in self.lists_of(user_key).items() if row.built_at < built_before]
+        for key in old:
+            del self.lists[key]
+        return len(old)
 
     def activate(self, model: ActiveModel, *, instead_of: str | None = None) -> None:
         """Switch the model in service."""

@@ -1,4 +1,4 @@
-"""The refresh queue on SQS."""
+"""The queues on SQS: lists to rebuild, people to forget or to gather data about."""
 
 from collections.abc import Mapping
 from itertools import batched
@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from personalization.adapters.faults import UNREACHABLE
 from personalization.errors import InvalidInput, Unavailable
-from personalization.ports import RefreshRequest
+from personalization.ports import ErasureRequest, ExportRequest, RefreshRequest
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -62,3 +62,48 @@ def refresh_request(body: str) -> RefreshRequest:
         return msgspec.json.decode(body, type=RefreshRequest)
     except msgspec.DecodeError as error:
         raise InvalidInput("invalid_message", str(error)) from None
+
+
+class SqsErasureQueue:
+    """Queues people to be forgotten, and exports of what is held about them: one worker looks for both."""
+
+    def __init__(self, client: "SQSClient", queue_url: str) -> None:
+        self._client = client
+        self._queue_url = queue_url
+
+    def send(self, request: ErasureRequest | ExportRequest) -> None:
+        """Queue a request.
+
+        Raises
+        ------
+        Unavailable
+            Nothing was queued.
+        """
+        message = _Wanted(request.user_key, request.requested_at, isinstance(request, ExportRequest))
+        body = msgspec.json.encode(message).decode()
+        try:
+            self._client.send_message(QueueUrl=self._queue_url, MessageBody=body)
+        except (ClientError, *UNREACHABLE) as error:
+            raise Unavailable(type(error).__name__) from error
+
+
+class _Wanted(msgspec.Struct, omit_defaults=True):
+    user_key: str
+    requested_at: int
+    export: bool = False
+
+
+def wanted(body: str) -> ErasureRequest | ExportRequest:
+    """Read the body of a message of `SqsErasureQueue`.
+
+    Raises
+    ------
+    InvalidInput
+        `invalid_message`: it is neither request.
+    """
+    try:
+        message = msgspec.json.decode(body, type=_Wanted)
+    except msgspec.DecodeError as error:
+        raise InvalidInput("invalid_message", str(error)) from None
+    kind = ExportRequest if message.export else ErasureRequest
+    return kind(message.user_key, message.requested_at)

@@ -1,0 +1,1 @@
+"""DELETE /v1/users/{user_id}: have a person forgotten."""

@@ -1,0 +1,1 @@
+"""SQS -> people forgotten everywhere, or what is held about them gathered."""

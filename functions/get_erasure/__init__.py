@@ -1,0 +1,1 @@
+"""GET /v1/erasures/{erasure_id}: the receipt of an erasure."""
