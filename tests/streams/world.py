@@ -22,7 +22,7 @@ from rich.console import Console
 from contracts.conftest import TABLE, create_table
 from factories import NOW
 from personalization import projection
-from personalization.adapters.dynamodb import DynamoProfileStore
+from personalization.adapters.dynamodb import DynamoListStore, DynamoProfileStore
 from personalization.archiving import read_lines
 from personalization.errors import InvalidInput
 from personalization.events import Event, decode_event, encode_event
@@ -181,6 +181,8 @@ class World:
         return rebuild(
             lake_objects(boto3.client("s3"), "lake"),
             DynamoProfileStore(boto3.client("dynamodb"), TABLE),
+            DynamoListStore(boto3.client("dynamodb"), TABLE),
+            erased={},
             token_secret=b"secret",
             now=self.now,
             new_id=str,

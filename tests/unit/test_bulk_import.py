@@ -206,6 +206,6 @@ def test_history_brings_nothing_back_to_whom_asked_to_be_forgotten() -> None:
         state = UserState(erased_at=int(ARRIVED_AT.timestamp()) - 1)
         world.table.save(key, state, version="erased", now=ARRIVED_AT)
     log = [visit("visitor", 1), sign_in("ann", "visitor"), visit("ann", 1)]
-    assert world.load(*log).outcomes == {"filtered": 3}
+    assert world.load(*log).outcomes == {"erased": 3}
     assert world.profile == Profile()
     assert world.table.visitors(ANN) == []
