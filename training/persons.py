@@ -59,9 +59,8 @@ class Person:
         return (self.user, *self.merged_into)
 
 
-def words_of(links: Iterable[Link], profiles: ProfileStore) -> dict[str, Word]:
-    """Ask the table of every key that is linked. Cost: one read for 100; memory: about 300 bytes a key."""
-    keys = dict.fromkeys(key for link in links for key in (link.user, link.visitor))
+def words_of(keys: Iterable[str], profiles: ProfileStore) -> dict[str, Word]:
+    """Return what the table says of those who were merged or erased. Cost: one read for 100 keys."""
     words: dict[str, Word] = {}
     for chunk in batched(keys, _USERS_A_READ, strict=False):
         for key, state in profiles.load(chunk).items():
