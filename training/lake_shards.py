@@ -80,10 +80,15 @@ def spread(objects: Iterable[tuple[str, bytes]], folder: Path) -> list[Link]:
     return [link for _, link in sorted(links)]
 
 
+def users_of(folder: Path, shard: int) -> set[str]:
+    """Return the keys in a part, also of visitors who are only mentioned."""
+    return {row.user for row in _stored(folder / str(shard))}
+
+
 def gather(folder: Path, merged_into: Mapping[str, str]) -> None:
     """Put the records of visitors beside those of the users whom they turned out to be.
 
-    Cost: a second reading of the files, without parsing events; nothing if nobody was merged.
+    Cost: another reading of the files, without parsing events; nothing if nobody was merged.
     """
     if not merged_into:
         return

@@ -60,14 +60,13 @@ class Person:
 
 
 def words_of(
-    links: Iterable[Link], profiles: ProfileStore, erased: Mapping[str, int] | None = None
+    keys: Iterable[str], profiles: ProfileStore, erased: Mapping[str, int] | None = None
 ) -> dict[str, Word]:
-    """Ask the table of every key that is linked. Cost: one read for 100; memory: about 300 bytes a key.
+    """Return what the table says of those who were merged or erased. Cost: one read for 100 keys.
 
     `erased` has tombstones that the table may not know: who was forgotten was merged into nobody before.
     """
     known = erased or {}
-    keys = dict.fromkeys(key for link in links for key in (link.user, link.visitor))
     words: dict[str, Word] = {}
     for chunk in batched(keys, _USERS_A_READ, strict=False):
         for key, state in profiles.load(chunk).items():

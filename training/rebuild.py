@@ -9,9 +9,9 @@ meanwhile: a user of whom the lake knows less than the table is left alone and c
 Who had themselves forgotten stays so: the lake keeps the tombstones as well, and a table of before gets them
 back.
 
-Cost: one get an object of the lake, one read a user, one write a user that differs; two reads more for each
-visitor who was merged. Disk: the lake's events, unpacked. Memory: the events of one of `SHARDS` parts of the
-users, and 500 bytes a merged visitor.
+Cost: one get an object of the lake, two reads a user, one write a user that differs. Disk: the lake's events,
+unpacked. Memory: the events of one of `SHARDS` parts of the users, and 500 bytes for each who was merged or
+erased.
 """
 
 import argparse
@@ -43,8 +43,8 @@ from personalization.profile_encoding import encode
 from personalization.profile_merging import merge
 from personalization.profiles import Outcome, Profile, apply
 from personalization.tokens import Keys
-from training.lake_shards import SHARDS, Place, Row, gather, read_shard, spread
-from training.persons import Person, persons_of, redirects, words_of
+from training.lake_shards import SHARDS, Place, Row, gather, read_shard, spread, users_of
+from training.persons import Person, Word, persons_of, redirects, words_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -182,7 +182,10 @@ def rebuild(
     with TemporaryDirectory() as work:
         folder = Path(work)
         links = spread(track(objects, "reading the lake", console=console, transient=True), folder)
-        merged_into = redirects(links, words_of(links, profiles, erased))
+        words: dict[str, Word] = {}
+        for shard in track(range(SHARDS), "asking the table", console=console, transient=True):
+            words |= words_of(users_of(folder, shard), profiles, erased)
+        merged_into = redirects(links, words)
         gather(folder, merged_into)
         for shard in track(range(SHARDS), "folding", console=console, transient=True):
             rows = read_shard(folder, shard, merged_into, also=erased)

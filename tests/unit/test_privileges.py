@@ -16,6 +16,21 @@ def test_a_copy_reads_its_source_and_writes_its_target() -> None:
     ]
 
 
+def test_a_transaction_takes_what_its_writes_take() -> None:
+    puts = [{"Put": {"TableName": "table", "Item": {"pk": {"S": key}}}} for key in ("USER#ann", "USER#v")]
+    found = needs("dynamodb", "TransactWriteItems", {"TransactItems": puts})
+    assert list(found) == [Need("dynamodb:PutItem", "table", frozenset({"USER#"}))] * 2
+
+
+def test_a_query_takes_the_partition_it_reads() -> None:
+    asked = {
+        "TableName": "table",
+        "KeyConditionExpression": "pk = :pk",
+        "ExpressionAttributeValues": {":pk": {"S": "USER#ann"}},
+    }
+    assert list(needs("dynamodb", "Query", asked)) == [Need("dynamodb:Query", "table", frozenset({"USER#"}))]
+
+
 @pytest.mark.parametrize(
     ("call", "allowed"),
     [

@@ -263,10 +263,15 @@ def test_signing_in_and_what_the_visitor_does_later_refresh_the_users_lists(worl
 
 @pytest.mark.parametrize("broken", ["u", "v"])
 def test_events_of_a_person_whose_record_is_broken_are_kept_aside(world: World, broken: str) -> None:
-    world.send(act("v"), act("u"))
-    world.table.states[broken] = world.table.states[broken]._replace(data=b"broken")
-    assert world.send(sign_in("u", "v")).outcomes == {"quarantined": 1}
+    events = act("v"), act("u"), sign_in("u", "v")
+    world.send(*events[:2])
+    whole = world.table.states[broken]
+    world.table.states[broken] = whole._replace(data=b"broken")
+    assert world.send(events[2]).outcomes == {"quarantined": 1}
     assert world.state("v").merged_into == ""
+    world.table.states[broken] = whole
+    assert world.send(events[2]).outcomes == {"applied": 1}, "once mended, it goes back"
+    assert world.profile("u") == profile_of(*events)
 
 
 def test_later_events_of_a_visitor_are_kept_aside_while_the_user_can_not_be_read(world: World) -> None:
