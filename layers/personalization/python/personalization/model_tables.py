@@ -179,7 +179,7 @@ def load_tables(folder: Path) -> Tables:
             recipe=read_recipe(folder),
             factor_index=FactorIndex.load(index) if index.exists() else None,
         )
-    except (OSError, EOFError, RuntimeError, ValueError, msgspec.DecodeError) as error:
+    except (OSError, EOFError, ValueError, msgspec.DecodeError) as error:
         raise ModelError(f"the model's tables can't be read: {error}") from error
 
 
