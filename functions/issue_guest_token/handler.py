@@ -12,8 +12,8 @@ from personalization.runtime.http import Event, Response, check_user, http_handl
 @http_handler
 def handler(event: Event, context: Any) -> Response:  # noqa: ARG001
     """Answer 201 with a new guest and a token, or 200 with a new token for a guest that is known."""
-    known = path_value(event, "user_id")
-    user_id = known or new_guest(new_id())
+    known = "user_id" in (event.get("pathParameters") or {})
+    user_id = path_value(event, "user_id") if known else new_guest(new_id())
     check_user(event, user_id)
     issued = issue_guest_token(guest_secret().signing(), user_id, now=now())
     return respond(

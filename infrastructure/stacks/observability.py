@@ -76,12 +76,15 @@ class ObservabilityStack(AttuneStack):
             serving.exposure_archive.function,
             serving.refresh_recommendations,
             training.experiment_analysis.function,
+            *([serving.key_rotation.function] if serving.key_rotation else []),
         ]
         self._request_functions = [
             ingestion.ingest_events,
             ingestion.put_items,
             serving.get_recommendations,
             serving.get_trending,
+            serving.issue_guest_token,
+            *([serving.authorize] if serving.authorize else []),
         ]
         self.topic = self._topic("Alerts")
         self.pages = self._topic("Pages")

@@ -101,15 +101,7 @@ class ServingStack(AttuneStack):
             (HttpMethod.GET, "/v1/experiments/{name}", self.get_experiment),
         ):
             self.api.route(method, path, function, callers=Callers.OPERATORS)
-        if environment.capabilities.secret_rotation:
-            KeyRotation(
-                self,
-                "KeyRotation",
-                token_secret=data.token_secret,
-                guest_secret=data.guest_secret,
-                layers=self._layers,
-                environment=environment,
-            )
+        self.key_rotation = self._key_rotation() if environment.capabilities.secret_rotation else None
         CfnOutput(self, "ApiUrl", value=self.api.url)
         CfnOutput(self, "ConsoleUrl", value=console.url)
         CfnOutput(self, "EraseFunctionName", value=self.privacy.erase_users.function_name)
@@ -148,6 +140,16 @@ class ServingStack(AttuneStack):
         )
         grant_secret(self._data.guest_secret, function)
         return function
+
+    def _key_rotation(self) -> KeyRotation:
+        return KeyRotation(
+            self,
+            "KeyRotation",
+            token_secret=self._data.token_secret,
+            guest_secret=self._data.guest_secret,
+            layers=self._layers,
+            environment=self.settings,
+        )
 
     def _get_recommendations(self) -> PythonFunction:
         data = self._data

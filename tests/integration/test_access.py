@@ -65,3 +65,29 @@ def shown(site: InProcess) -> Shown:
 @pytest.mark.parametrize("misuse", ON_RECEIPTS, ids=lambda misuse: misuse.name)
 def test_a_misused_receipt_counts_for_nothing(site: InProcess, shown: Shown, misuse: Misuse) -> None:
     misuse.strike(site, shown)
+
+
+@pytest.mark.parametrize(
+    "safeguard",
+    [
+        "personalization.access_tokens._check_purpose",
+        "personalization.access_tokens._check_times",
+        "personalization.access_tokens.is_guest",
+        "functions.get_recommendations.handler.check_user",
+        "functions.ingest_events.handler.subject_of",
+        "personalization.ingestion.visitor_of",
+    ],
+)
+def test_an_attack_tells_when_a_safeguard_is_gone(
+    site: InProcess, monkeypatch: pytest.MonkeyPatch, safeguard: str
+) -> None:
+    monkeypatch.setattr(safeguard, lambda *_, **__: None)
+    site.remembered.clear()
+    with pytest.raises(AssertionError):
+        strike_all(site)
+    site.remembered.clear()
+
+
+def strike_all(site: InProcess) -> None:
+    for attack in (*ON_TOKENS, *ON_USERS):
+        attack.strike(site)

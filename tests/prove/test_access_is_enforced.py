@@ -4,6 +4,7 @@ import dataclasses
 import http.client
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,7 +27,7 @@ from infrastructure.environments import LOCAL, LOCAL_REGION
 from infrastructure.fields import Access, IdentityProvider
 from infrastructure.local import deploy
 from infrastructure.local.lifecycle import LocalAws, emulator
-from intruders.attacks import ANN, bearer
+from intruders.attacks import ANN, bearer, event
 from intruders.forger import AUDIENCE, Forger, provider
 from intruders.gateway import Answer, Request
 from intruders.honest import honest
@@ -120,7 +121,7 @@ def allow_pages(aws: LocalAws, assembly: Path) -> None:
 
 
 def allow_secrets(aws: LocalAws) -> None:
-    """Let functions read secrets: the local AWS names them in policies as it doesn't know them again."""
+    """Let functions read secrets: the local AWS writes names of those into policies, and looks for ARNs."""
     iam = aws.client("iam")
     statement = {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": "*"}
     document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
@@ -216,3 +217,25 @@ def test_the_gateway_answers_preflights_of_listed_pages_and_of_no_others(site: D
     assert "access-control-allow-credentials" not in headers
     for origin in ("https://evil.example", "http://localhost:3000.evil.example", "null"):
         assert "access-control-allow-origin" not in preflight(origin)[1]
+
+
+def test_the_example_of_the_documentation_makes_guests_and_sends_events(
+    site: Deployed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (ROOT / "docs" / "access.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"<!-- example: guests -->\n```python\n(.*?)```", page, re.DOTALL)
+    example: dict[str, Any] = {}
+    exec(code, example)  # noqa: S102 (our own page)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", site.backend.access_key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", site.backend.secret_key)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", LOCAL_REGION)
+    api = site.aws.api_url
+    visitor = example["guest"](api)
+    assert site.send(Request("GET", "/v1/trending", bearer(visitor["token"]))).status == 200
+    again = example["guest"](api, known=visitor["user_id"])
+    assert again["user_id"] == visitor["user_id"]
+    sent = example["call"]("POST", f"{api}/v1/server/events", [event(ANN), event(visitor["user_id"])])
+    assert sent == {"accepted": 2, "rejected": []}
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "guessed")
+    with pytest.raises(RuntimeError, match="403"):
+        example["guest"](api)

@@ -25,8 +25,10 @@ from infrastructure.definitions import as_json, read_definitions
 from infrastructure.local import emf, metric_math
 from infrastructure.local.errors import MetricMathError
 from personalization import tokens
+from personalization.access_tokens import Provider
 from personalization.adapters.dynamodb import _state
 from personalization.adapters.memory import MemoryQuarantine, MemoryRefreshQueue, MemoryTable
+from personalization.admission import Admission
 from personalization.archiving import LakeLine, archive, pack, read_events, read_lines
 from personalization.definitions import parse_definitions
 from personalization.errors import CorruptData, InvalidEvent, InvalidInput, InvalidToken
@@ -40,6 +42,7 @@ from personalization.events import (
 )
 from personalization.experiment_results import decode_results, encode_results
 from personalization.experiments import Assignment
+from personalization.guests import issue_guest_token, new_guest
 from personalization.ingestion import split_batch
 from personalization.ledger import Mark, SeenIds
 from personalization.lists import decode_list, encode_list
@@ -216,6 +219,21 @@ def test_tokens(text: str) -> None:
     ):
         receipt = parsed(read, InvalidToken)
         assert receipt is None or receipt.place_of("unseen") is None
+
+
+GUEST_KEY = b"k" * 64
+ADMISSION = Admission(lambda: (GUEST_KEY,), Provider("https://id.example", "attune"), lambda _: None)
+good_guests = st.sampled_from(
+    [issue_guest_token(GUEST_KEY, new_guest("0" * 32), now=NOW).token, "e30.e30.AAAA", "a.b.c"]
+)
+
+
+@given(texts | st.builds(lambda token, random: broken_body(random, token.encode()), good_guests, randoms))
+def test_what_an_app_calls_its_token(text: str | bytes) -> None:
+    shown = text if isinstance(text, str) else text.decode(errors="replace")
+    for header in (shown, f"Bearer {shown}"):
+        caller = parsed(lambda header=header: ADMISSION.admit(header, now=NOW), InvalidToken)
+        assert caller is None or caller.user_id == new_guest("0" * 32)
 
 
 def test_a_token_that_holds_no_text_is_malformed() -> None:
