@@ -2,7 +2,10 @@
 
 InfrastructureError
 ├── UnknownEnvironmentError
+├── UnusableNameError
+├── UnknownRolloutError
 ├── UnsupportedEngineError
+├── UnsupportedRolloutError
 └── LayerBuildError
 """
 
@@ -25,6 +28,27 @@ class UnsupportedEngineError(InfrastructureError):
 
     def __init__(self, environment: str) -> None:
         super().__init__(f"the AWS of {environment!r} has no SageMaker; choose LambdaEngine for its training")
+
+
+class UnsupportedRolloutError(InfrastructureError):
+    """An environment wants canaries that its AWS does not have."""
+
+    def __init__(self, environment: str) -> None:
+        super().__init__(f"the AWS of {environment!r} has no CodeDeploy; choose Rollout.AT_ONCE")
+
+
+class UnknownRolloutError(InfrastructureError):
+    """The context flag `rollout` names none."""
+
+    def __init__(self, rollout: str, *, known: Sequence[str]) -> None:
+        super().__init__(f"unknown rollout {rollout!r}; choose one of {', '.join(known)}")
+
+
+class UnusableNameError(InfrastructureError):
+    """The context flag `name` is no name for a deployment."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"a deployment can't be called {name!r}: {reason}")
 
 
 class LayerBuildError(InfrastructureError):

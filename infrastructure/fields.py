@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from infrastructure.errors import UnsupportedEngineError
+from infrastructure.errors import UnsupportedEngineError, UnsupportedRolloutError
+from personalization.names import NAMESPACE
 
 LOCAL_ACCOUNT: Final = "000000000000"
 """The account of the local AWS. No real account has this number, so `local` deploys nowhere else."""
@@ -24,6 +25,17 @@ class Access(StrEnum):
     """Anybody who reaches it; only for the local AWS."""
     IAM = "iam"
     """Principals of the account allowed `execute-api:Invoke`, with signed requests."""
+
+
+class Rollout(StrEnum):
+    """How a function's new version takes over from the one in service, by CodeDeploy's names."""
+
+    AT_ONCE = "AllAtOnce"
+    """By CloudFormation alone, and watched by nothing."""
+    CANARY_5_MINUTES = "LambdaCanary10Percent5Minutes"
+    """A tenth of the calls for so long, then all."""
+    CANARY_30_MINUTES = "LambdaCanary10Percent30Minutes"
+    LINEAR_10_MINUTES = "LambdaLinear10PercentEvery1Minute"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +136,8 @@ class Capabilities:
     """Steps of the slow loop may be SageMaker jobs."""
     named_queries: bool
     """Athena keeps the usual questions to the lake; elsewhere they are text in `infrastructure/queries`."""
+    code_deploy: bool
+    """New versions of functions may take over bit by bit, and be taken back by alarms."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,6 +155,8 @@ class Environment:
     training: Training
     click_rate_alarm: ClickRateAlarm
     limits: AlarmLimits
+    rollout: Rollout
+    """Of functions behind the API, the stream and the queue."""
     refresh_concurrency: int
     """Copies of `refresh_recommendations` at once; at least 2, as Lambda demands."""
     experiment_bake_minutes: int
@@ -157,6 +173,13 @@ class Environment:
     def __post_init__(self) -> None:
         if isinstance(self.training.engine, SageMakerEngine) and not self.capabilities.sagemaker:
             raise UnsupportedEngineError(self.name)
+        if self.rollout is not Rollout.AT_ONCE and not self.capabilities.code_deploy:
+            raise UnsupportedRolloutError(self.name)
+
+    @property
+    def metrics_namespace(self) -> str:
+        """Under which Attune's own metrics are kept, apart from those of its neighbours in an account."""
+        return NAMESPACE if self.runs_on_this_machine else f"{NAMESPACE}/{self.name}"
 
     @property
     def runs_on_this_machine(self) -> bool:

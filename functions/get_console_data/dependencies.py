@@ -14,6 +14,8 @@ from personalization.adapters.secrets import read_secret
 from personalization.experiments import NO_EXPERIMENTS, Definitions
 from personalization.identity import user_key
 from personalization.inspection import Inspector
+from personalization.names import NAMESPACE
+from personalization.runtime.observability import metrics
 from personalization.runtime.settings import load_settings
 
 
@@ -47,7 +49,7 @@ def dependencies() -> Dependencies:
         lists=lists,
         results=DynamoExperimentStore(table, settings.table_name),
         models=S3Archive(impatient("s3"), settings.model_bucket),
-        monitor=CloudWatchMonitor(impatient("cloudwatch")),
+        monitor=CloudWatchMonitor(impatient("cloudwatch"), metrics.namespace or NAMESPACE),
         deployed=DeployedDefinitions(impatient("appconfigdata"), address),
         user_key=partial(user_key, read_secret(impatient("secretsmanager"), settings.user_key_secret_arn)),
         alarm_prefix=settings.alarm_prefix,

@@ -6,10 +6,11 @@ from typing import Final
 from aws_cdk import aws_apigatewayv2 as http
 from aws_cdk import aws_apigatewayv2_authorizers as authorizers
 from aws_cdk import aws_apigatewayv2_integrations as integrations
-from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from infrastructure.constructs.gradual_rollout import roll_out_gradually
 from infrastructure.constructs.logs import log_group
+from infrastructure.constructs.python_function import PythonFunction
 from infrastructure.fields import Access, Environment
 from infrastructure.suppressions import acknowledge
 
@@ -53,7 +54,7 @@ class WebApi(Construct):
         self,
         method: http.HttpMethod,
         path: str,
-        function: lambda_.IFunction,
+        function: PythonFunction,
         *,
         authorizer: http.IHttpRouteAuthorizer | None = None,
         scope: str | None = None,
@@ -65,9 +66,11 @@ class WebApi(Construct):
         authorizer
             Asked instead of what the environment says; its tokens must carry `scope`.
         """
+        roll_out_gradually(function, answers_people=True)
+        name = f"{function.node.id}Integration"
         integration = integrations.HttpLambdaIntegration(
-            f"{function.node.id}Integration",
-            function,
+            name,
+            function.live,
             payload_format_version=http.PayloadFormatVersion.VERSION_2_0,
         )
         (route,) = self.api.add_routes(
@@ -77,9 +80,11 @@ class WebApi(Construct):
             authorizer=authorizer,
             authorization_scopes=[scope] if authorizer and scope else None,
         )
+        # An update that has the route call another function lets it do so first.
+        route.node.find_child(name).node.add_dependency(route.node.find_child(f"{name}-Permission"))
         return route
 
-    def public_route(self, method: http.HttpMethod, path: str, function: lambda_.IFunction) -> None:
+    def public_route(self, method: http.HttpMethod, path: str, function: PythonFunction) -> None:
         """Have `function` answer everybody, whatever the environment says: it must have nothing to hide."""
         route = self.route(method, path, function, authorizer=http.HttpNoneAuthorizer())
         acknowledge(route, {"AwsSolutions-APIG4": "A page for everybody, without data; its data is guarded."})

@@ -12,7 +12,7 @@ from botocore.exceptions import UnknownServiceError
 
 from infrastructure.constructs.layer_build import ROOT
 from infrastructure.constructs.runbooks import FOLDER, REPOSITORY, described
-from infrastructure.environments import ENVIRONMENTS
+from infrastructure.environments import ENVIRONMENTS, as_asked
 from tests.synth.assembly import Assembly
 
 INDEX = "README"
@@ -20,7 +20,7 @@ PAGES = {path.stem: path.read_text() for path in FOLDER.glob("*.md")}
 WITHOUT_DESCRIPTION = {"budget"}
 """AWS Budgets sends a text of its own."""
 OF_EVERY_COMMAND = {"query", "output", "max-items", "region", "profile"}
-ALIASES = {"s3api": "s3"}
+ALIASES = {"s3api": "s3", "deploy": "codedeploy"}
 RENAMED = {"notification-endpoint": "endpoint"}
 """By the command line, where an option of its own has the name."""
 
@@ -85,6 +85,11 @@ def test_a_command_of_a_page_exists(page: str, words: list[str]) -> None:
             assert 'if __name__ == "__main__"' in source
             for option in _options(rest):
                 assert option == "help" or f'"--{option}"' in source, f"{page}: {module} has no --{option}"
+        case ["npx", "cdk", "deploy" | "destroy" | "diff" | "import", *rest]:
+            flags = dict(word.split("=", 1) for word in rest if "=" in word)
+            assert as_asked(**flags)
+        case ["git", "checkout" | "switch", _]:
+            pass
         case ["make", target, *_]:
             assert f"\n{target}:" in (ROOT / "Makefile").read_text()
         case _:
