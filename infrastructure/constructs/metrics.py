@@ -25,7 +25,7 @@ class _OwnNamespace:
 
 @cache
 def own_namespace(part: str = "") -> str:
-    """Return where the deployment keeps its metrics, which only the stack that a metric ends up in can say."""
+    """Return where the deployment keeps its metrics; the stack that a metric ends up in knows it."""
     return Lazy.uncached_string(_OwnNamespace(part))
 
 
