@@ -18,7 +18,7 @@ AWS_READY := .local/emulator/.ready
 
 export PORT DATA KEEP APPLY
 
-.PHONY: bench prove help setup console demo demo-operations rollback replay-quarantine rebuild-profiles up down status url analyze test check sbom format synth
+.PHONY: bench prove help setup console demo demo-operations rollback replay-quarantine rebuild-profiles redrive up down status url analyze test check sbom format synth
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ replay-quarantine: setup ## what lies in the quarantine of the running local AWS
 
 rebuild-profiles: setup ## hold the profiles of the running local AWS against its lake; APPLY=1 mends them
 	@$(PYTHON) -m infrastructure.local rebuild-profiles
+
+redrive: setup ## what ended in dead-letter queues of the running local AWS; APPLY=1 sends back what can go
+	@$(PYTHON) -m infrastructure.local redrive
 
 analyze: setup ## analyze the experiments of the running local AWS now, and show the results (PORT=4566)
 	@$(PYTHON) -m infrastructure.local analyze

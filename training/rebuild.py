@@ -98,15 +98,18 @@ def rebuilt(rows: Iterable[tuple[Place, Event]], token_secret: bytes) -> UserSta
     return state
 
 
-def spread(objects: Iterable[tuple[str, bytes]], folder: Path) -> None:
-    """Sort the users' records of lake objects into `SHARDS` files."""
+def spread(objects: Iterable[tuple[str, bytes]], folder: Path, users: frozenset[str] | None = None) -> None:
+    """Sort the users' records of lake objects into `SHARDS` files, or those of `users` if they are given."""
     with ExitStack() as files:
         parts = [files.enter_context((folder / str(shard)).open("wb")) for shard in range(SHARDS)]
         for key, body in objects:
             for line in read_lines(gzip.decompress(body).splitlines()):
                 place = place_of(key, line)
                 with suppress(InvalidInput):
-                    if place is not None and line.event and (user := decode_event(line.event).user_key):
+                    if place is None or not line.event:
+                        continue
+                    user = decode_event(line.event).user_key
+                    if user and (users is None or user in users):
                         packed = _encoder.encode((place, bytes(line.event)))
                         part = parts[crc32(user.encode()) % SHARDS]
                         part.write(len(packed).to_bytes(4) + packed)
@@ -165,8 +168,9 @@ def rebuild(
     new_id: Callable[[], str],
     apply_changes: bool,
     console: Console,
+    users: frozenset[str] | None = None,
 ) -> Counter[str]:
-    """Rebuild every user of the lake's objects (key, body); return how many were found and done."""
+    """Rebuild all users of the lake's objects (key, body), or those given; return what became of how many."""
 
     def write(user: str, state: UserState) -> bool:
         try:
@@ -178,7 +182,7 @@ def rebuild(
     outcomes: Counter[str] = Counter()
     with TemporaryDirectory() as work:
         folder = Path(work)
-        spread(track(objects, "reading the lake", console=console, transient=True), folder)
+        spread(track(objects, "reading the lake", console=console, transient=True), folder, users)
         for shard in track(range(SHARDS), "folding", console=console, transient=True):
             states = {
                 user: rebuilt(rows, token_secret) for user, rows in read_shard(folder / str(shard)).items()
