@@ -149,11 +149,7 @@ def records(kinesis: "KinesisClient", message: Message) -> list[Mapping[str, Any
     if not batch:
         raise Stays("it names no records of a stream")
     first, last = int(batch["startSequenceNumber"]), int(batch["endSequenceNumber"])
-    found = [
-        row
-        for row in _from(kinesis, batch["streamArn"], batch["shardId"], first, last)
-        if first <= int(row["SequenceNumber"]) <= last
-    ]
+    found = [row for row in _from(kinesis, batch, last) if first <= int(row["SequenceNumber"]) <= last]
     if not found or int(found[0]["SequenceNumber"]) != first:
         raise Stays("the stream has forgotten its records")
     return [_as_lambda_gets_it(batch, row) for row in found]
@@ -173,15 +169,14 @@ def batches(rows: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
     yield {"Records": chunk}
 
 
-def _from(
-    kinesis: "KinesisClient", stream: str, shard: str, first: int, last: int
-) -> Iterator[Mapping[str, Any]]:
+def _from(kinesis: "KinesisClient", batch: Mapping[str, Any], last: int) -> Iterator[Mapping[str, Any]]:
+    stream = batch["streamArn"]
     try:
         answer = kinesis.get_shard_iterator(
             StreamARN=stream,
-            ShardId=shard,
+            ShardId=batch["shardId"],
             ShardIteratorType="AT_SEQUENCE_NUMBER",
-            StartingSequenceNumber=str(first),
+            StartingSequenceNumber=batch["startSequenceNumber"],
         )
     except ClientError as error:
         if error.response["Error"]["Code"] in ("InvalidArgumentException", "ResourceNotFoundException"):

@@ -17,6 +17,7 @@ from tests.synth.assembly import Assembly
 
 INDEX = "README"
 PAGES = {path.stem: path.read_text() for path in FOLDER.glob("*.md")}
+OPERATIONS = FOLDER.parent / "operations.md"
 WITHOUT_DESCRIPTION = {"budget", "table-lost"}
 """AWS Budgets sends a text of its own; a lost table is an outage, whose page leads on."""
 OF_EVERY_COMMAND = {"query", "output", "max-items", "region", "profile"}
@@ -26,7 +27,7 @@ RENAMED = {"notification-endpoint": "endpoint"}
 
 
 def commands() -> Iterator[tuple[str, list[str]]]:
-    for name, text in PAGES.items():
+    for name, text in {**PAGES, "operations": OPERATIONS.read_text()}.items():
         for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL):
             yield from ((name, shlex.split(line)) for line in block.splitlines() if line.strip())
 
@@ -67,6 +68,11 @@ def test_a_page_tells_what_it_means_how_to_look_and_what_to_do(page: str) -> Non
     assert -1 < parts[0] < parts[1] < parts[2]
 
 
+def test_the_links_of_operations_lead_somewhere() -> None:
+    for target in re.findall(r"\]\(([^)]+)\)", OPERATIONS.read_text()):
+        assert (OPERATIONS.parent / target).is_file(), target
+
+
 @pytest.mark.parametrize("page", sorted(PAGES))
 def test_the_links_of_a_page_lead_somewhere(page: str) -> None:
     for target in re.findall(r"\]\(([^)]+)\)", PAGES[page]):
@@ -88,10 +94,12 @@ def test_a_command_of_a_page_exists(page: str, words: list[str]) -> None:
         case ["npx", "cdk", "deploy" | "destroy" | "diff" | "import", *rest]:
             flags = dict(word.split("=", 1) for word in rest if "=" in word)
             assert as_asked(**flags)
-        case ["git", "checkout" | "switch", _]:
+        case ["git", "switch", "--detach", _] | ["aws", "s3", "rm", _, "--recursive"]:
             pass
-        case ["make", target, *_]:
-            assert f"\n{target}:" in (ROOT / "Makefile").read_text()
+        case ["make", target, *variables]:
+            makefile = (ROOT / "Makefile").read_text()
+            assert f"\n{target}:" in makefile
+            assert all(f"$({variable.partition('=')[0]})" in makefile for variable in variables)
         case _:
             pytest.fail(f"{page}: {shlex.join(words)}")
 
