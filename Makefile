@@ -10,6 +10,10 @@ SETUP := infrastructure/local/setup.sh
 AWS_PROJECT := infrastructure/local/aws
 MEMBER := layers/personalization/pyproject.toml
 
+CDK = PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/node node_modules/aws-cdk/bin/cdk --no-notices
+CONTEXT = --context environment=$(or $(ENV),local) $(if $(NAME),--context name=$(NAME)) \
+	$(if $(ROLLOUT),--context rollout=$(ROLLOUT))
+
 # Stamps lie inside of what they stand for, so that removing a folder rebuilds it.
 UV_READY := .local/uv/.ready
 PYTHON_READY := .venv/.ready
@@ -18,7 +22,7 @@ AWS_READY := .local/emulator/.ready
 
 export PORT DATA KEEP APPLY
 
-.PHONY: bench prove help setup console demo demo-operations rollback replay-quarantine rebuild-profiles up down status url analyze test check sbom format synth
+.PHONY: bench prove help setup console demo demo-operations rollback replay-quarantine rebuild-profiles redrive up down status url analyze test check sbom format synth diff deploy
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +44,9 @@ replay-quarantine: setup ## what lies in the quarantine of the running local AWS
 
 rebuild-profiles: setup ## hold the profiles of the running local AWS against its lake; APPLY=1 mends them
 	@$(PYTHON) -m infrastructure.local rebuild-profiles
+
+redrive: setup ## what ended in dead-letter queues of the running local AWS; APPLY=1 sends back what can go
+	@$(PYTHON) -m infrastructure.local redrive
 
 analyze: setup ## analyze the experiments of the running local AWS now, and show the results (PORT=4566)
 	@$(PYTHON) -m infrastructure.local analyze
@@ -84,9 +91,14 @@ format: setup ## put the code in shape
 	@.venv/bin/ruff check --fix
 	@.venv/bin/ruff format
 
-synth: setup ## CloudFormation templates of one environment into cdk.out (ENV=local, dev or prod)
-	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/node node_modules/aws-cdk/bin/cdk synth --quiet --no-notices \
-		--context environment=$(or $(ENV),local)
+synth: setup ## CloudFormation templates of one environment into cdk.out (ENV=local, dev or prod; NAME of your own)
+	@$(CDK) synth --quiet $(CONTEXT)
+
+diff: setup ## what a deployment would change in your account (ENV=dev or prod)
+	@$(CDK) diff --method template $(CONTEXT)
+
+deploy: setup ## deploy into your account (ENV=dev or prod; NAME of your own; ROLLOUT=at-once without a canary)
+	@$(CDK) deploy --all --require-approval never $(CONTEXT)
 
 $(UV_READY): $(SETUP)
 	@bash $(SETUP) uv

@@ -1,9 +1,9 @@
-"""The CDK app: `cdk synth -c environment=local|dev|prod`, or `python -m infrastructure.app`."""
+"""The CDK app: `cdk synth -c environment=local|dev|prod [-c name=…] [-c rollout=at-once]`."""
 
 from aws_cdk import App
 
 from infrastructure.constructs.closed_routes import ClosedRoutes
-from infrastructure.environments import LOCAL, environment_named
+from infrastructure.environments import LOCAL, as_asked
 from infrastructure.fields import Environment
 from infrastructure.stacks.analytics import AnalyticsStack
 from infrastructure.stacks.data import DataStack
@@ -43,9 +43,10 @@ def define(app: App, env: Environment) -> None:
 
 
 def main() -> None:
-    """Synthesize the environment that the context flag names; `local` without one."""
+    """Synthesize the environment that the context flags ask for; `local` without any."""
     app = App()
-    define(app, environment_named(app.node.try_get_context("environment") or LOCAL.name))
+    environment, name, rollout = map(app.node.try_get_context, ("environment", "name", "rollout"))
+    define(app, as_asked(environment or LOCAL.name, name=name, rollout=rollout))
     app.synth()
 
 

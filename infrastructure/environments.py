@@ -4,9 +4,11 @@ Free of `aws_cdk`, whose import starts Node, so that tools may read an environme
 """
 
 import platform
+import re
+from dataclasses import replace
 from typing import Final
 
-from infrastructure.errors import UnknownEnvironmentError
+from infrastructure.errors import UnknownEnvironmentError, UnknownRolloutError, UnusableNameError
 from infrastructure.fields import (
     LOCAL_ACCOUNT,
     Access,
@@ -16,15 +18,26 @@ from infrastructure.fields import (
     ClickRateAlarm,
     Environment,
     LambdaEngine,
+    Rollout,
     SageMakerEngine,
     Stream,
     Throttle,
     Training,
 )
 
-__all__ = ["DEV", "ENVIRONMENTS", "LOCAL", "LOCAL_ACCOUNT", "LOCAL_REGION", "PROD", "environment_named"]
+__all__ = [
+    "DEV",
+    "ENVIRONMENTS",
+    "LOCAL",
+    "LOCAL_ACCOUNT",
+    "LOCAL_REGION",
+    "PROD",
+    "as_asked",
+    "environment_named",
+]
 
 LOCAL_REGION: Final = "us-east-1"
+_NAME: Final = re.compile(r"[a-z][a-z0-9]{1,15}")
 
 
 def host_architecture() -> Architecture:
@@ -61,6 +74,7 @@ LOCAL: Final = Environment(
     limits=AlarmLimits(p99_milliseconds=1_000, fallback_percent=50, monthly_dollars=50),
     # The local AWS shares this machine's processors with whatever else runs.
     answer_milliseconds=4_000,
+    rollout=Rollout.AT_ONCE,
     refresh_concurrency=2,
     experiment_bake_minutes=0,
     log_retention_days=1,
@@ -75,6 +89,7 @@ LOCAL: Final = Environment(
         sagemaker=False,
         secret_rotation=False,
         named_queries=False,
+        code_deploy=False,
     ),
 )
 
@@ -105,6 +120,7 @@ DEV: Final = Environment(
     click_rate_alarm=ClickRateAlarm(floor_percent=1.0, minimum_impressions=1_000),
     limits=AlarmLimits(p99_milliseconds=1_000, fallback_percent=50, monthly_dollars=50),
     answer_milliseconds=800,
+    rollout=Rollout.AT_ONCE,
     refresh_concurrency=5,
     experiment_bake_minutes=0,
     log_retention_days=14,
@@ -119,6 +135,7 @@ DEV: Final = Environment(
         sagemaker=True,
         secret_rotation=True,
         named_queries=True,
+        code_deploy=True,
     ),
 )
 
@@ -155,6 +172,7 @@ PROD: Final = Environment(
     click_rate_alarm=ClickRateAlarm(floor_percent=1.0, minimum_impressions=10_000),
     limits=AlarmLimits(p99_milliseconds=1_000, fallback_percent=50, monthly_dollars=1_000),
     answer_milliseconds=800,
+    rollout=Rollout.CANARY_5_MINUTES,
     refresh_concurrency=50,
     experiment_bake_minutes=30,
     log_retention_days=90,
@@ -169,6 +187,7 @@ PROD: Final = Environment(
         sagemaker=True,
         secret_rotation=True,
         named_queries=True,
+        code_deploy=True,
     ),
 )
 
@@ -187,3 +206,38 @@ def environment_named(name: str) -> Environment:
         return ENVIRONMENTS[name]
     except KeyError:
         raise UnknownEnvironmentError(name, known=sorted(ENVIRONMENTS)) from None
+
+
+def as_asked(environment: str, *, name: str | None = None, rollout: str | None = None) -> Environment:
+    """Return an environment as the context flags want it.
+
+    Parameters
+    ----------
+    name
+        Of a deployment beside others of its kind in one account: `-c environment=dev -c name=ann`. Without
+        hyphens, so that no name with the hyphen after it, as in `attune-ann-data`, begins another.
+    rollout
+        `at-once`, for when the version in service does harm and a canary would take too long.
+
+    Raises
+    ------
+    UnknownEnvironmentError
+        There is no such environment.
+    UnusableNameError
+        It is another environment's, or holds what some AWS name can't.
+    UnknownRolloutError
+        There is no such rollout.
+    """
+    chosen = environment_named(environment)
+    if name is not None and name != chosen.name:
+        if name in ENVIRONMENTS:
+            raise UnusableNameError(name, f"it is the environment {name}'s")
+        if not _NAME.fullmatch(name):
+            raise UnusableNameError(name, "2 to 16 small letters and digits, a letter first")
+        chosen = replace(chosen, name=name)
+    if rollout is not None:
+        known = {kind.name.lower().replace("_", "-"): kind for kind in Rollout}
+        if rollout not in known:
+            raise UnknownRolloutError(rollout, known=sorted(known))
+        chosen = replace(chosen, rollout=known[rollout])
+    return chosen

@@ -2,8 +2,11 @@
 
 InfrastructureError
 ├── UnknownEnvironmentError
+├── UnusableNameError
+├── UnknownRolloutError
 ├── UnsupportedEngineError
 ├── InvalidAccessError
+├── UnsupportedRolloutError
 └── LayerBuildError
 """
 
@@ -33,6 +36,27 @@ class InvalidAccessError(InfrastructureError):
 
     def __init__(self, environment: str, reason: str) -> None:
         super().__init__(f"access to {environment!r}: {reason}")
+
+
+class UnsupportedRolloutError(InfrastructureError):
+    """An environment wants canaries that its AWS does not have."""
+
+    def __init__(self, environment: str) -> None:
+        super().__init__(f"the AWS of {environment!r} has no CodeDeploy; choose Rollout.AT_ONCE")
+
+
+class UnknownRolloutError(InfrastructureError):
+    """The context flag `rollout` names none."""
+
+    def __init__(self, rollout: str, *, known: Sequence[str]) -> None:
+        super().__init__(f"unknown rollout {rollout!r}; choose one of {', '.join(known)}")
+
+
+class UnusableNameError(InfrastructureError):
+    """The context flag `name` is no name for a deployment."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"a deployment can't be called {name!r}: {reason}")
 
 
 class LayerBuildError(InfrastructureError):

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from infrastructure.errors import InvalidAccessError, UnsupportedEngineError
+from infrastructure.errors import InvalidAccessError, UnsupportedEngineError, UnsupportedRolloutError
+from personalization.names import NAMESPACE
 
 LOCAL_ACCOUNT: Final = "000000000000"
 """The account of the local AWS. No real account has this number, so `local` deploys nowhere else."""
@@ -38,6 +39,17 @@ class IdentityProvider:
     """Whom the tokens are for: this API as the provider knows it, not the client that asks."""
     keys_url: str
     """Where the provider publishes its keys: `jwks_uri` of its `/.well-known/openid-configuration`."""
+
+
+class Rollout(StrEnum):
+    """How a function's new version takes over from the one in service, by CodeDeploy's names."""
+
+    AT_ONCE = "AllAtOnce"
+    """By CloudFormation alone, and watched by nothing."""
+    CANARY_5_MINUTES = "LambdaCanary10Percent5Minutes"
+    """A tenth of the calls for so long, then all."""
+    CANARY_30_MINUTES = "LambdaCanary10Percent30Minutes"
+    LINEAR_10_MINUTES = "LambdaLinear10PercentEvery1Minute"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,6 +170,8 @@ class Capabilities:
     """Secrets Manager gives the keys of signatures new values by itself."""
     named_queries: bool
     """Athena keeps the usual questions to the lake; elsewhere they are text in `infrastructure/queries`."""
+    code_deploy: bool
+    """New versions of functions may take over bit by bit, and be taken back by alarms."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,6 +196,8 @@ class Environment:
     limits: AlarmLimits
     answer_milliseconds: int
     """How long a read may take once its container is warm; something stands in for what takes longer."""
+    rollout: Rollout
+    """Of functions behind the API, the stream and the queue."""
     refresh_concurrency: int
     """Copies of `refresh_recommendations` at once; at least 2, as Lambda demands."""
     experiment_bake_minutes: int
@@ -198,6 +214,8 @@ class Environment:
     def __post_init__(self) -> None:
         if isinstance(self.training.engine, SageMakerEngine) and not self.capabilities.sagemaker:
             raise UnsupportedEngineError(self.name)
+        if self.rollout is not Rollout.AT_ONCE and not self.capabilities.code_deploy:
+            raise UnsupportedRolloutError(self.name)
         self._check_access()
 
     def _check_access(self) -> None:
@@ -209,6 +227,11 @@ class Environment:
         for origin in self.allowed_origins:
             if not (_is_safe(origin, local=local) and _ORIGIN.fullmatch(origin)):
                 raise InvalidAccessError(self.name, f"{origin!r} is no origin as https://shop.example")
+
+    @property
+    def metrics_namespace(self) -> str:
+        """Under which Attune's own metrics are kept, apart from those of its neighbours in an account."""
+        return NAMESPACE if self.runs_on_this_machine else f"{NAMESPACE}/{self.name}"
 
     @property
     def runs_on_this_machine(self) -> bool:

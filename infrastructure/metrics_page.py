@@ -30,12 +30,12 @@ _HEAD: Final = """\
 Made by `python -m infrastructure.metrics_page` from `personalization/names.py` and
 `personalization/metric_catalogue.py`.
 
-All are in the CloudWatch namespace `{namespace}`, written as Embedded Metric Format by the functions named,
-each under the dimension `service` with its own name and the dimensions shown; a metric with two sets of
-dimensions is written under each. The last column counts the series at three surfaces and two experiments of
-two variants: **{total} in all, ${dollars:.2f} a month** at ${price:.2f} a series if every one of them gets a
-value in every hour. Surfaces other than `home` and `product` share the series `other`. An experiment belongs
-to one surface, so another one of two variants adds {more}.
+All are in the CloudWatch namespace of their deployment, as `{namespace}/prod` (on a laptop `{namespace}`),
+written as Embedded Metric Format by the functions named, each under the dimension `service` with its own name
+and the dimensions shown; a metric with two sets of dimensions is written under each. The last column counts
+the series at three surfaces and two experiments of two variants: **{total}, ${dollars:.2f} a month**, at
+${price:.2f} a series if each gets a value in every hour. Surfaces other than `home` and `product` share the
+series `other`. An experiment belongs to one surface, so another one of two variants adds {more}.
 
 | metric | unit | dimensions | written by | what it says | series |
 | --- | --- | --- | --- | --- | --- |

@@ -64,8 +64,8 @@ def acknowledge_alarms(role: IConstruct) -> None:
     )
 
 
-def acknowledge_workflow(machine: sfn.StateMachine, function: lambda_.Function) -> None:
-    """Accept what CDK adds to the role of a state machine with a distributed map over `function`."""
+def acknowledge_workflow(machine: sfn.StateMachine) -> None:
+    """Accept what CDK adds to the role of a state machine with a distributed map."""
     stack = Stack.of(machine)
     name = f'{{"Fn::Select":[6,{{"Fn::Split":[":",{{"Ref":"{_logical_id(machine)}"}}]}}]}}'
     partition = _shown(stack.partition, "Partition")
@@ -76,17 +76,10 @@ def acknowledge_workflow(machine: sfn.StateMachine, function: lambda_.Function) 
         machine,
         {
             "AwsSolutions-IAM5[Resource::*]": "X-Ray's and log delivery's actions take no resource.",
-            f"AwsSolutions-IAM5[Resource::<{_logical_id(function)}.Arn>:*]": "Versions of the one function.",
             f"AwsSolutions-IAM5[{executions}:*]": of_map,
             f"AwsSolutions-IAM5[{executions}/*:*]": of_map,
         },
     )
-
-
-def acknowledge_versions(role: IConstruct, function: lambda_.Function) -> None:
-    """Accept that who may invoke a function may invoke its versions."""
-    finding = f"AwsSolutions-IAM5[Resource::<{_logical_id(function)}.Arn>:*]"
-    acknowledge(role, {finding: "Versions of the one function."})
 
 
 def acknowledge_registry(role: iam.IRole) -> None:

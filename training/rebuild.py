@@ -157,13 +157,16 @@ def rebuild(
     new_id: Callable[[], str],
     apply_changes: bool,
     console: Console,
+    users: frozenset[str] | None = None,
 ) -> Counter[str]:
-    """Rebuild every user of the lake's objects (key, body); return how many were found and done.
+    """Rebuild all users of the lake's objects (key, body), or those given; return what became of how many.
 
     Parameters
     ----------
     erased
         When users had themselves forgotten, in seconds since 1970.
+    users
+        Whom to rebuild, with whoever they turned out to be.
     """
 
     def write(user: str, state: UserState) -> bool:
@@ -191,7 +194,7 @@ def rebuild(
             rows = read_shard(folder, shard, merged_into, also=erased)
             persons = persons_of(rows, merged_into)
             outcomes += compare(
-                persons,
+                [person for person in persons if users is None or users & set(person.keys)],
                 rows,
                 profiles,
                 token_secret=token_secret,
@@ -208,8 +211,14 @@ def lake_objects(client: "S3Client", bucket: str) -> Iterator[tuple[str, bytes]]
             yield found["Key"], client.get_object(Bucket=bucket, Key=found["Key"])["Body"].read()
 
 
-def _token_keys(arn: str) -> Keys:
+def token_keys(arn: str) -> Keys:
+    """Read the keys that sign recommendation ids."""
     return RotatedSecret(boto3.client("secretsmanager"), arn, lambda: datetime.now(UTC)).accepted()
+
+
+def wrong(outcomes: Mapping[str, int]) -> int:
+    """Count the profiles that have to be written."""
+    return sum(outcomes.get(name, 0) for name in _TO_WRITE)
 
 
 _MEANING: Final = {
@@ -238,7 +247,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         DynamoProfileStore(records, options.table),
         DynamoListStore(records, options.table),
         erased=S3Erasures(objects, options.lake_bucket).tombstones(),
-        token_secret=_token_keys(options.token_secret_arn),
+        token_secret=token_keys(options.token_secret_arn),
         now=datetime.now(UTC),
         new_id=lambda: uuid4().hex,
         apply_changes=options.apply,
@@ -249,10 +258,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         if outcomes[name]:
             table.add_row(name, f"{outcomes[name]:,}", meaning)
     console.print(table)
-    wrong = outcomes["different"] + outcomes["missing"] + outcomes["forgotten"]
-    if wrong and not options.apply:
-        console.print(f"{wrong:,} profiles would be written with --apply", style="yellow")
-    return 1 if wrong > outcomes["written"] else 0
+    needed = wrong(outcomes)
+    if needed and not options.apply:
+        console.print(f"{needed:,} profiles would be written with --apply", style="yellow")
+    return 1 if needed > outcomes["written"] else 0
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ from personalization.adapters.secrets import read_secret
 from personalization.experiments import NO_EXPERIMENTS, Definitions
 from personalization.identity import user_key
 from personalization.inspection import Inspector
+from personalization.names import NAMESPACE
+from personalization.runtime.observability import metrics
 from personalization.runtime.settings import load_settings
 
 
@@ -47,7 +49,7 @@ def dependencies() -> Dependencies:
         lists=lists,
         results=DynamoExperimentStore(table, settings.table_name),
         models=S3Archive(impatient("s3", ON_REQUEST), settings.model_bucket),
-        monitor=CloudWatchMonitor(impatient("cloudwatch", ON_REQUEST)),
+        monitor=CloudWatchMonitor(impatient("cloudwatch", ON_REQUEST), metrics.namespace or NAMESPACE),
         deployed=DeployedDefinitions(impatient("appconfigdata", ON_REQUEST), address),
         user_key=partial(
             user_key, read_secret(impatient("secretsmanager", ON_REQUEST), settings.user_key_secret_arn)

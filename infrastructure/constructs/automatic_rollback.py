@@ -45,7 +45,7 @@ class AutomaticRollback(Construct):
             memory_mb=512,
             timeout=Duration.seconds(30),
         )
-        self.function.configure_async_invoke(on_failure=FailedEvents(self.failed))
+        self.function.live.configure_async_invoke(on_failure=FailedEvents(self.failed))
         grant_items(table, self.function, "BatchGetItem", keys=[MODEL, SEGMENTS])
         grant_items(table, self.function, "PutItem", keys=[MODEL])
         events.Rule(
@@ -58,6 +58,8 @@ class AutomaticRollback(Construct):
                 detail={"state": {"value": ["ALARM"]}},
             ),
             targets=[
-                targets.LambdaFunction(self.function, dead_letter_queue=self.failed, max_event_age=_LATEST)
+                targets.LambdaFunction(
+                    self.function.live, dead_letter_queue=self.failed, max_event_age=_LATEST
+                )
             ],
         )

@@ -23,7 +23,6 @@ from infrastructure.constructs.layers import Layers
 from infrastructure.constructs.python_function import PythonFunction
 from infrastructure.constructs.queues import DeadLetterQueue, FailedEvents
 from infrastructure.fields import Environment
-from infrastructure.suppressions import acknowledge_versions
 
 _READ: Final = ("events/", "exposures/", "experiments/")
 _AGAIN: Final = 1
@@ -64,7 +63,7 @@ class ExperimentAnalysis(Construct):
             memory_mb=3008,
             timeout=Duration.minutes(15),
         )
-        self.function.configure_async_invoke(
+        self.function.live.configure_async_invoke(
             on_failure=FailedEvents(self.failed),
             retry_attempts=_AGAIN,
             max_event_age=Duration.hours(1),
@@ -80,14 +79,13 @@ class ExperimentAnalysis(Construct):
 
     def _schedule(self, *, enabled: bool) -> None:
         role = iam.Role(self, "Starter", assumed_by=iam.ServicePrincipal("scheduler.amazonaws.com"))
-        acknowledge_versions(role, self.function)
         scheduler.Schedule(
             self,
             "Hourly",
             schedule=scheduler.ScheduleExpression.cron(minute="10"),
             enabled=enabled,
             target=LambdaInvoke(
-                self.function,
+                self.function.live,
                 role=role,
                 dead_letter_queue=self.failed,
                 max_event_age=Duration.minutes(30),

@@ -5,12 +5,12 @@ from typing import Final
 
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from infrastructure.constructs.experiment_alarms import BROKEN_SPLIT
 from infrastructure.constructs.graphs import DAY, HOUR, graph, heading, math
 from infrastructure.constructs.metrics import VariantSeries, analyzed, by_experiment, counted, measured
+from infrastructure.constructs.python_function import PythonFunction
 from personalization.names import Metric
 
 _Z: Final = 1.96
@@ -28,13 +28,13 @@ _WEEK: Final = Duration.days(7)
 class ExperimentsDashboard(cloudwatch.Dashboard):
     """Results as `analyze_experiments` judges them, then what it judges, hour by hour, then the model."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, results: lambda_.IFunction) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, results: PythonFunction) -> None:
         super().__init__(scope, construct_id, default_interval=_WEEK)
         experiments = by_experiment()
         self.add_widgets(
             cloudwatch.CustomWidget(
                 title="Results",
-                function_arn=results.function_arn,
+                function_arn=results.live.function_arn,
                 params={"experiments": list(experiments)},
                 update_on_refresh=True,
                 update_on_resize=False,

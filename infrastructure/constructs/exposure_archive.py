@@ -56,7 +56,7 @@ class ExposureArchive(Construct):
         )
         # By its ARN, or CDK would allow the use of the key once more: it trusts SQS as it is.
         failed = sqs.Queue.from_queue_arn(self, "FailedByArn", self.failed.queue_arn)
-        self.function.configure_async_invoke(
+        self.function.live.configure_async_invoke(
             on_failure=FailedEvents(failed),
             retry_attempts=_ATTEMPTS_AGAIN,
             max_event_age=_OLDEST,
@@ -67,6 +67,6 @@ class ExposureArchive(Construct):
             self,
             "Exposures",
             log_group=source.log_group,
-            destination=log_destinations.LambdaDestination(self.function),
+            destination=log_destinations.LambdaDestination(self.function.live),
             filter_pattern=_LINES,
         )

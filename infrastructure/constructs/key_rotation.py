@@ -48,7 +48,7 @@ class KeyRotation(Construct):
         self._rotate("Guests", guest_secret)
 
     def _rotate(self, name: str, secret: secretsmanager.ISecret) -> None:
-        self.function.add_permission(
+        self.function.live.add_permission(
             f"CalledFor{name}",
             principal=iam.ServicePrincipal("secretsmanager.amazonaws.com"),
             source_arn=secret.secret_arn,
@@ -63,11 +63,11 @@ class KeyRotation(Construct):
             self,
             name,
             secret_id=secret.secret_arn,
-            rotation_lambda_arn=self.function.function_arn,
+            rotation_lambda_arn=self.function.live.function_arn,
             rotate_immediately_on_update=False,
             rotation_rules=secretsmanager.CfnRotationSchedule.RotationRulesProperty(
                 automatically_after_days=ROTATION_DAYS
             ),
         )
         # Secrets Manager tries whether it may call the function.
-        schedule.node.add_dependency(self.function)
+        schedule.node.add_dependency(self.function.live)

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from typing import Final
 
 from aws_cdk import Duration
-from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
+
+from infrastructure.constructs.python_function import PythonFunction
 
 _TRANSIENT: Final = (
     "Lambda.ClientExecutionTimeoutException",
@@ -35,7 +36,7 @@ class LambdaSteps:
     )
     announces: Final = False
 
-    def __init__(self, scope: Construct, function: lambda_.Function, shard_count: int) -> None:
+    def __init__(self, scope: Construct, function: PythonFunction, shard_count: int) -> None:
         self._scope = scope
         self._function = function
         self._shard_count = shard_count
@@ -69,7 +70,7 @@ class LambdaSteps:
         task = tasks.LambdaInvoke(
             self._scope,
             state or name,
-            lambda_function=self._function,
+            lambda_function=self._function.live,
             payload=sfn.TaskInput.from_object({"step": name, "shard_count": self._shard_count, **payload}),
             payload_response_only=True,
             result_path=result_path or sfn.JsonPath.DISCARD,

@@ -2,12 +2,31 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 
-from aws_cdk import Duration
+import jsii
+from aws_cdk import Duration, IResolveContext, IStringProducer, Lazy, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 
 from infrastructure.definitions import read_definitions
-from personalization.names import NAMESPACE, Dimension, Metric, Source, Surface
+from infrastructure.fields import Environment
+from personalization.names import Dimension, Metric, Source, Surface
+
+
+@jsii.implements(IStringProducer)
+class _OwnNamespace:
+    def __init__(self, part: str) -> None:
+        self._part = part
+
+    def produce(self, context: IResolveContext) -> str:
+        environment: Environment = Stack.of(context.scope).settings  # type: ignore[attr-defined]
+        return environment.metrics_namespace + self._part
+
+
+@cache
+def own_namespace(part: str = "") -> str:
+    """Return where the deployment keeps its metrics; the stack that a metric ends up in knows it."""
+    return Lazy.uncached_string(_OwnNamespace(part))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +86,7 @@ def served(source: Source, *, period: Duration) -> cloudwatch.Metric:
 def measured(metric: Metric, statistic: str, *, service: str, period: Duration) -> cloudwatch.Metric:
     """Return a statistic, as "p95", of what the function `service` measures."""
     return cloudwatch.Metric(
-        namespace=NAMESPACE,
+        namespace=own_namespace(),
         metric_name=metric,
         dimensions_map={Dimension.SERVICE: service},
         statistic=statistic,
@@ -90,7 +109,7 @@ def _sum(
     metric: Metric, service: str, period: Duration, dimensions: Mapping[Dimension, str]
 ) -> cloudwatch.Metric:
     return cloudwatch.Metric(
-        namespace=NAMESPACE,
+        namespace=own_namespace(),
         metric_name=metric,
         # Powertools adds the service to whatever a function names itself.
         dimensions_map={

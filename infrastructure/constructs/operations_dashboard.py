@@ -10,7 +10,7 @@ from constructs import Construct
 
 from infrastructure.constructs.cost_graphs import Usage, billed, estimated_cost
 from infrastructure.constructs.graphs import DAY, PERIOD, graph, math
-from infrastructure.constructs.metrics import counted, measured, served
+from infrastructure.constructs.metrics import counted, measured, own_namespace, served
 from infrastructure.constructs.serving_alarms import ACCESS_LOG, THROTTLED, fallback_expression
 from infrastructure.constructs.web_api import WebApi
 from personalization.names import Metric, Source
@@ -134,7 +134,7 @@ def _refused(usage: Usage) -> cloudwatch.GraphWidget:
     }
     functions = " + ".join(f"FILL({name}, 0)" for name in throttles)
     api = cloudwatch.Metric(
-        namespace=ACCESS_LOG,
+        namespace=own_namespace(ACCESS_LOG),
         metric_name=THROTTLED,
         statistic=_SUM,
         period=PERIOD,

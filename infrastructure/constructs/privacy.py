@@ -26,7 +26,6 @@ from infrastructure.constructs.web_api import WebApi
 from infrastructure.fields import Environment
 from infrastructure.stacks.data import ANSWERS_LIVE, ERASURE_TIMEOUT, RUNS_LIVE, TOMBSTONES_LIVE, DataStack
 from infrastructure.stacks.experiments import ExperimentsStack
-from infrastructure.suppressions import acknowledge_versions
 
 _BACKUPS_LIVE: Final = Duration.days(35)
 """How far back a table can be restored: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Point-in-time-recovery.html"""
@@ -142,7 +141,7 @@ class Privacy(Construct):
         grant_items(data.table, function, "BatchGetItem", "PutItem", "Query", "DeleteItem", keys=[USERS])
         self._let_rewrite(function)
         data.erasure_queue.feed(function, batch_size=10, max_concurrency=2)
-        function.configure_async_invoke(
+        function.live.configure_async_invoke(
             on_failure=FailedEvents(self.failed), retry_attempts=1, max_event_age=Duration.hours(1)
         )
         self._schedule(function)
@@ -164,13 +163,12 @@ class Privacy(Construct):
 
     def _schedule(self, function: PythonFunction) -> None:
         role = iam.Role(self, "Starter", assumed_by=iam.ServicePrincipal("scheduler.amazonaws.com"))
-        acknowledge_versions(role, function)
         scheduler.Schedule(
             self,
             "Hourly",
             schedule=scheduler.ScheduleExpression.cron(minute="40"),
             target=LambdaInvoke(
-                function,
+                function.live,
                 role=role,
                 dead_letter_queue=self.failed,
                 max_event_age=Duration.minutes(30),

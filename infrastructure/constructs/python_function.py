@@ -1,6 +1,7 @@
 """One Python Lambda: its asset, role, log group and standard variables."""
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Final
 
 from aws_cdk import Duration, IgnoreMode, Size
@@ -13,8 +14,9 @@ from infrastructure.constructs.layers import RUNTIME
 from infrastructure.constructs.logs import log_group
 from infrastructure.fields import Architecture, Environment
 from infrastructure.suppressions import acknowledge_tracing
-from personalization.names import NAMESPACE
 
+LIVE: Final = "live"
+"""Alias of the version that serves."""
 _ARCHITECTURES: Final = {
     Architecture.ARM64: lambda_.Architecture.ARM_64,
     Architecture.X86_64: lambda_.Architecture.X86_64,
@@ -62,7 +64,7 @@ class PythonFunction(lambda_.Function):
             runtime=RUNTIME,
             architecture=_ARCHITECTURES[environment.architecture],
             layers=list(layers),
-            environment={**_standard_variables(name), **variables},
+            environment={**_standard_variables(name, environment), **variables},
             memory_size=memory_mb,
             timeout=timeout,
             ephemeral_storage_size=scratch,
@@ -70,8 +72,15 @@ class PythonFunction(lambda_.Function):
             log_group=own_logs,
             tracing=lambda_.Tracing.ACTIVE if environment.tracing else lambda_.Tracing.DISABLED,
         )
+        self.settings = environment
+        self.service = name
         if environment.tracing:
             acknowledge_tracing(role)
+
+    @cached_property
+    def live(self) -> lambda_.Alias:
+        """Whom callers call: one version, whose code, settings and layers stay as they are."""
+        return lambda_.Alias(self, "Live", alias_name=LIVE, version=self.current_version)
 
 
 def _asset(name: str, packages: Sequence[str]) -> lambda_.Code:
@@ -82,9 +91,9 @@ def _asset(name: str, packages: Sequence[str]) -> lambda_.Code:
     )
 
 
-def _standard_variables(name: str) -> dict[str, str]:
+def _standard_variables(name: str, environment: Environment) -> dict[str, str]:
     return {
         "POWERTOOLS_SERVICE_NAME": name,
-        "POWERTOOLS_METRICS_NAMESPACE": NAMESPACE,
+        "POWERTOOLS_METRICS_NAMESPACE": environment.metrics_namespace,
         "POWERTOOLS_LOG_LEVEL": "INFO",
     }

@@ -10,6 +10,8 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from infrastructure.constructs.gradual_rollout import roll_out_gradually
+from infrastructure.constructs.python_function import PythonFunction
 from infrastructure.suppressions import acknowledge
 
 DEAD_LETTERS_KEPT: Final = Duration.days(14)
@@ -68,7 +70,7 @@ class WorkQueue(sqs.Queue):
             dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letters, max_receive_count=_ATTEMPTS),
         )
 
-    def feed(self, function: lambda_.Function, *, batch_size: int, max_concurrency: int) -> None:
+    def feed(self, function: PythonFunction, *, batch_size: int, max_concurrency: int) -> None:
         """Have Lambda call `function` with messages as they come; it may report those that failed.
 
         CDK's own event source allows more than the mapping needs:
@@ -79,7 +81,8 @@ class WorkQueue(sqs.Queue):
         if self.encryption_master_key is not None:
             key = self.encryption_master_key.key_arn
             function.add_to_role_policy(iam.PolicyStatement(actions=["kms:Decrypt"], resources=[key]))
-        function.add_event_source_mapping(
+        roll_out_gradually(function)
+        mapping = function.add_event_source_mapping(
             f"{self.node.id}Source",
             event_source_arn=self.queue_arn,
             batch_size=batch_size,
@@ -87,6 +90,7 @@ class WorkQueue(sqs.Queue):
             max_concurrency=max_concurrency,
             report_batch_item_failures=True,
         )
+        call_live(mapping, function)
 
 
 @jsii.implements(lambda_.IEventSourceDlq)
@@ -123,6 +127,18 @@ class FailedEvents:
         del scope, type
         fn.add_to_role_policy(sending(self._queue))
         return lambda_.DestinationConfig(destination=self._queue.queue_arn)
+
+
+def call_live(mapping: lambda_.EventSourceMapping, function: PythonFunction) -> None:
+    """Have a mapping call the version that serves.
+
+    The mapping is still the function's own child: as the alias' it would be another resource, which
+    CloudFormation makes before it removes this one, and which reads a stream from its beginning. So only its
+    `FunctionName` changes, in place, and it goes on where it was.
+    """
+    resource = mapping.node.default_child
+    if isinstance(resource, lambda_.CfnEventSourceMapping):
+        resource.function_name = function.live.function_arn
 
 
 def sending(queue: sqs.IQueue) -> iam.PolicyStatement:

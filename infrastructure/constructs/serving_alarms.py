@@ -6,14 +6,14 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_logs as logs
 
 from infrastructure.constructs.alarms import ABOVE, FIVE_MINUTES, MINUTE, SUM, Alarms, Rule
-from infrastructure.constructs.metrics import counted, served
+from infrastructure.constructs.metrics import counted, own_namespace, served
 from infrastructure.constructs.web_api import WebApi
 from infrastructure.fields import AlarmLimits
-from personalization.names import NAMESPACE, Metric, Source
+from personalization.names import Metric, Source
 
 _OWN_LISTS: Final = (Source.LIST, Source.STALE_LIST)
-ACCESS_LOG: Final = f"{NAMESPACE}/AccessLog"
-"""Namespace of what is counted in the API's log, by no function and under no dimension."""
+ACCESS_LOG: Final = "/AccessLog"
+"""Part of the namespace for what is counted in the API's log, by no function and under no dimension."""
 THROTTLED: Final = "RequestsThrottled"
 FALLBACKS: Final = tuple(source for source in Source if source not in _OWN_LISTS)
 """Sources of answers that are not the user's own list."""
@@ -68,7 +68,7 @@ def requests_throttled(alarms: Alarms, api: WebApi) -> cloudwatch.Alarm:
         "ThrottledRequests",
         log_group=api.access_logs,
         filter_pattern=logs.FilterPattern.string_value("$.status", "=", "429"),
-        metric_namespace=ACCESS_LOG,
+        metric_namespace=own_namespace(ACCESS_LOG),
         metric_name=THROTTLED,
         metric_value="1",
     )

@@ -10,7 +10,9 @@ from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from infrastructure.constructs.queues import DeadLetterQueue, FailedBatches
+from infrastructure.constructs.gradual_rollout import roll_out_gradually
+from infrastructure.constructs.python_function import PythonFunction
+from infrastructure.constructs.queues import DeadLetterQueue, FailedBatches, call_live
 
 # Records that can't be processed are quarantined by the handlers, so only transient faults fail a
 # batch: it is tried for hours, but not for so long that its records leave the stream unread.
@@ -49,7 +51,7 @@ class StreamConsumer(Construct):
         scope: Construct,
         construct_id: str,
         *,
-        function: lambda_.Function,
+        function: PythonFunction,
         stream: kinesis.IStream,
         batching: Batching,
         enhanced_fan_out: bool = False,
@@ -65,7 +67,8 @@ class StreamConsumer(Construct):
             source_arn = reader.stream_consumer_arn
             _allow(function, ("kinesis:DescribeStreamConsumer", "kinesis:SubscribeToShard"), source_arn)
         _allow(function, _READ, stream.stream_arn)
-        function.add_event_source_mapping(
+        roll_out_gradually(function)
+        mapping = function.add_event_source_mapping(
             construct_id,
             event_source_arn=source_arn,
             starting_position=lambda_.StartingPosition.TRIM_HORIZON,
@@ -78,6 +81,7 @@ class StreamConsumer(Construct):
             max_record_age=_RECORD_AGE,
             on_failure=FailedBatches(self.failed_batches),
         )
+        call_live(mapping, function)
 
 
 def _allow(function: lambda_.Function, actions: Sequence[str], resource: str) -> None:

@@ -3,7 +3,6 @@
 from typing import Final, Protocol
 
 from aws_cdk import Duration
-from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
@@ -67,7 +66,6 @@ class TrainingWorkflow(sfn.StateMachine):
         construct_id: str,
         *,
         steps: Steps,
-        step_function: lambda_.Function,
         environment: Environment,
     ) -> None:
         logs = log_group(scope, f"{construct_id}Logs", environment=environment)
@@ -80,7 +78,7 @@ class TrainingWorkflow(sfn.StateMachine):
             logs=sfn.LogOptions(destination=logs, level=sfn.LogLevel.ALL),
         )
         steps.allow(self)
-        acknowledge_workflow(self, step_function)
+        acknowledge_workflow(self)
 
 
 class _Shape:

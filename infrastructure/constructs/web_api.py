@@ -12,8 +12,10 @@ from aws_cdk import aws_apigatewayv2_integrations as integrations
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from infrastructure.constructs.gradual_rollout import roll_out_gradually
 from infrastructure.constructs.logs import log_group
 from infrastructure.constructs.operators import SCOPE
+from infrastructure.constructs.python_function import PythonFunction
 from infrastructure.fields import Access, Environment
 from infrastructure.suppressions import acknowledge
 
@@ -62,7 +64,7 @@ class WebApi(Construct):
         construct_id: str,
         *,
         environment: Environment,
-        authorize: lambda_.IFunction | None,
+        authorize: PythonFunction | None,
     ) -> None:
         """Define the API.
 
@@ -84,7 +86,8 @@ class WebApi(Construct):
             acknowledge(self, {"AwsSolutions-APIG4": "Only the local AWS has this account number."})
             self._guards = dict.fromkeys(Callers, http.HttpNoneAuthorizer())
         elif authorize is not None:
-            self.guard(Callers.USERS, _reads_tokens(authorize))
+            roll_out_gradually(authorize, answers_people=True)
+            self.guard(Callers.USERS, _reads_tokens(authorize.live))
             self.guard(Callers.BACKENDS, authorizers.HttpIamAuthorizer())
 
     @property
@@ -100,7 +103,7 @@ class WebApi(Construct):
         self,
         method: http.HttpMethod,
         path: str,
-        function: lambda_.IFunction,
+        function: PythonFunction,
         *,
         callers: Callers = Callers.USERS,
         twin: bool = True,
@@ -117,7 +120,7 @@ class WebApi(Construct):
             signed = f"{SERVER_ROOT}{path.removeprefix(ROOT)}"
             self._add(method, signed, function, self._guards[Callers.BACKENDS])
 
-    def public_route(self, method: http.HttpMethod, path: str, function: lambda_.IFunction) -> None:
+    def public_route(self, method: http.HttpMethod, path: str, function: PythonFunction) -> None:
         """Have `function` answer everybody, whatever the environment says: it must have nothing to hide."""
         route = self._add(method, path, function, http.HttpNoneAuthorizer())
         acknowledge(route, {"AwsSolutions-APIG4": "A page for everybody, without data; its data is guarded."})
@@ -131,13 +134,15 @@ class WebApi(Construct):
         self,
         method: http.HttpMethod,
         path: str,
-        function: lambda_.IFunction,
+        function: PythonFunction,
         authorizer: http.IHttpRouteAuthorizer,
         scopes: list[str] | None = None,
     ) -> http.HttpRoute:
+        roll_out_gradually(function, answers_people=True)
+        name = f"{function.node.id}Integration"
         integration = integrations.HttpLambdaIntegration(
-            f"{function.node.id}Integration",
-            function,
+            name,
+            function.live,
             payload_format_version=http.PayloadFormatVersion.VERSION_2_0,
         )
         (route,) = self.api.add_routes(
@@ -147,6 +152,8 @@ class WebApi(Construct):
             authorizer=authorizer,
             authorization_scopes=scopes,
         )
+        # An update that has the route call another function lets it do so first.
+        route.node.find_child(name).node.add_dependency(route.node.find_child(f"{name}-Permission"))
         if _SELDOM.match(path):
             self._limit(route, f"{method.value} {path}")
         return route

@@ -1,6 +1,6 @@
 """`python -m infrastructure.local COMMAND [--port N]`, with COMMAND one of those of `main`.
 
-Replay-quarantine and rebuild-profiles change nothing unless the variable APPLY is set.
+Replay-quarantine, rebuild-profiles and redrive change nothing unless the variable APPLY is set.
 """
 
 import argparse
@@ -13,6 +13,7 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
+from infrastructure.environments import LOCAL
 from infrastructure.local import lifecycle, stack
 from infrastructure.local.analysis import analyze
 from infrastructure.local.errors import LocalAwsError
@@ -32,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "analyze": _analyze,
         "replay-quarantine": _replay_quarantine,
         "rebuild-profiles": _rebuild_profiles,
+        "redrive": _redrive,
     }
     parser = argparse.ArgumentParser(prog="python -m infrastructure.local", description=__doc__)
     parser.add_argument("command", choices=commands)
@@ -83,6 +85,10 @@ def _rebuild_profiles(port: int) -> None:
         "--token-secret-arn": "TokenSecretArn",
     }
     _operate(port, "training.rebuild", outputs, *_apply())
+
+
+def _redrive(port: int) -> None:
+    _operate(port, "training.redrive", {}, "--stack", f"attune-{LOCAL.name}", *_apply())
 
 
 def _apply() -> list[str]:

@@ -34,6 +34,9 @@ class IngestionStack(AttuneStack):
         self.archive_events = self._archive_events()
         self.profile_consumer = self._profile_consumer()
         self.archive_consumer = self._archive_consumer()
+        # CloudFormation keeps an export as long as a stack of the release before imports it.
+        for function in (self.ingest_events, self.put_items):
+            self.export_value(function.function_arn)
 
     def _ingest_events(self) -> PythonFunction:
         data = self._data

@@ -40,6 +40,9 @@ class _DeadLetters(NamedTuple):
     queue: sqs.IQueue
     feel: str
     page: str
+    kind: str
+    """How they go back, as `training.dead_letters.Kind` names it."""
+    target: str
 
 
 class ObservabilityStack(AttuneStack):
@@ -198,7 +201,12 @@ class ObservabilityStack(AttuneStack):
         pipeline_alarms.functions_throttled(alarms, [*self._workers, *self._request_functions])
         pipeline_alarms.events_quarantined(alarms)
         for name, found in self._dead_letters.items():
-            pipeline_alarms.dead_letters(alarms, name, found.queue, found.feel, found.page)
+            self._watch_dead_letters(name, found)
+
+    def _watch_dead_letters(self, name: str, found: _DeadLetters) -> None:
+        pipeline_alarms.dead_letters(self._alarms, name, found.queue, found.feel, found.page)
+        edge = {"kind": found.kind, "dead_letters": found.queue.queue_url, "target": found.target}
+        CfnOutput(self, f"Redrive{name}", value=self.to_json_string(edge))
 
     def _watch_models(self) -> None:
         model_alarms.training_failed(self._alarms, self._training.workflow)
@@ -219,7 +227,8 @@ class ObservabilityStack(AttuneStack):
         )
         model_alarms.model_rolled_back(self._alarms)
         feel = "Users keep seeing a model that they click less on: it could not be rolled back."
-        pipeline_alarms.dead_letters(self._alarms, "RollbackFailed", rollback.failed, feel, "rollback-failed")
+        failed = _DeadLetters(rollback.failed, feel, "rollback-failed", "by hand", "")
+        self._watch_dead_letters("RollbackFailed", failed)
 
     def _dashboards(self) -> None:
         operations = OperationsDashboard(
@@ -265,40 +274,56 @@ def _dead_letters(
             data.refresh_queue.dead_letters,
             "Some users keep an older list: it could not be rebuilt.",
             "refresh-dead-letters",
+            "messages",
+            data.refresh_queue.queue_url,
         ),
         "ErasureDeadLetters": _DeadLetters(
             data.erasure_queue.dead_letters,
             "Somebody who asked to be forgotten is not yet, or waits for what is held about them.",
             "erasures-failed",
+            "messages",
+            data.erasure_queue.queue_url,
         ),
         "ErasureRoundsFailed": _DeadLetters(
             serving.privacy.failed,
             "Users feel nothing, but what late writers brought back of the forgotten still rests somewhere.",
             "erasures-failed",
+            "calls",
+            serving.privacy.erase_users.live.function_arn,
         ),
         "ProfileBatchesFailed": _DeadLetters(
             ingestion.profile_consumer.failed_batches,
             "What some users did is missing from their profiles: a batch of the stream was given up.",
             "batches-failed",
+            "profiles",
+            "",
         ),
         "ArchiveBatchesFailed": _DeadLetters(
             ingestion.archive_consumer.failed_batches,
             "Users feel nothing yet, but events are missing from the lake: a batch was given up.",
             "batches-failed",
+            "records",
+            ingestion.archive_events.live.function_arn,
         ),
         "ExposureDeliveriesFailed": _DeadLetters(
             serving.exposure_archive.failed,
             "Users feel nothing, but experiments miss some of who saw what: a delivery was given up.",
             "batches-failed",
+            "calls",
+            serving.exposure_archive.function.live.function_arn,
         ),
         "AnalysesFailed": _DeadLetters(
             training.experiment_analysis.failed,
             "Users feel nothing, but results of experiments are as of an earlier hour: an analysis failed.",
             "analyses-failed",
+            "calls",
+            training.experiment_analysis.function.live.function_arn,
         ),
         "TrainingStartsMissed": _DeadLetters(
             training.missed_starts,
             "Recommendations stay as of the model before: tonight's training did not start.",
             "training-starts-missed",
+            "run",
+            training.workflow.state_machine_arn,
         ),
     }

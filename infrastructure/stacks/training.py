@@ -64,7 +64,6 @@ class TrainingStack(AttuneStack):
             self,
             "Workflow",
             steps=steps,
-            step_function=self.run_training_step,
             environment=environment,
         )
         self.missed_starts = DeadLetterQueue(self, "MissedStarts", key=None)
@@ -81,7 +80,7 @@ class TrainingStack(AttuneStack):
         )
         experiments.grant_read(self.experiment_analysis.function)
         CfnOutput(self, "StateMachineArn", value=self.workflow.state_machine_arn)
-        CfnOutput(self, "AnalysisFunctionName", value=self.experiment_analysis.function.function_name)
+        CfnOutput(self, "AnalysisFunctionName", value=self.experiment_analysis.function.live.function_name)
 
     def _function(self, size: LambdaEngine) -> PythonFunction:
         data = self._data

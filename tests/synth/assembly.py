@@ -99,6 +99,12 @@ class Assembly:
     def of_type(self, type_: str) -> list[Resource]:
         return [resource for resource in self.resources if resource.type == type_]
 
+    @property
+    def alarms(self) -> list[Resource]:
+        """Of the platform; those that a rollout brings along lie beside its function."""
+        everywhere = self.of_type("AWS::CloudWatch::Alarm")
+        return [alarm for alarm in everywhere if "Rollout" not in alarm.logical_id]
+
     def one(self, type_: str, name: str = "") -> Resource:
         (resource,) = [found for found in self.of_type(type_) if name in found.logical_id]
         return resource

@@ -73,9 +73,7 @@ LEARNED = {"UnusualTraffic"} | {f"SurfaceClickRateUnusual{name}" for name in ("H
 def alarm_named(assembly: Assembly, name: str) -> dict[str, Any]:
     """An alarm's properties as DescribeAlarms would show them."""
     (found,) = [
-        resource.properties
-        for resource in assembly.of_type("AWS::CloudWatch::Alarm")
-        if resource.logical_id[len("Alarms") : -8] == name
+        resource.properties for resource in assembly.alarms if resource.logical_id[len("Alarms") : -8] == name
     ]
     return {"StateValue": "OK", **found}
 
@@ -101,7 +99,7 @@ def test_an_alarm_rings_on_what_it_is_for_and_on_nothing_less(
 
 
 def test_every_alarm_was_tried(prod: Assembly) -> None:
-    names = {alarm.logical_id[len("Alarms") : -8] for alarm in prod.of_type("AWS::CloudWatch::Alarm")}
+    names = {alarm.logical_id[len("Alarms") : -8] for alarm in prod.alarms}
     tried = {name for name, _, _ in RINGS} | {"ClickRateHomeRankingCovisitation"}
     assert names == tried | OF_SOME | LEARNED
 

@@ -11,7 +11,7 @@ from infrastructure.constructs.cost_graphs import GB_SECOND, WRITE_UNIT
 from infrastructure.constructs.experiments_dashboard import wilson
 from infrastructure.fields import Architecture
 from infrastructure.local.metric_math import evaluate, names
-from personalization.names import NAMESPACE, Metric
+from personalization.names import Metric
 from tests.synth.assembly import Assembly, Lambda
 
 TOKEN = "token"
@@ -108,9 +108,9 @@ def test_the_bill_is_shown_where_there_is_one(local: Assembly, prod: Assembly) -
 
 def test_the_status_of_every_alarm_is_on_top(assembly: Assembly) -> None:
     first = widgets(assembly, "Dashboard")[0]
-    kinds = ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm")
+    composites = assembly.of_type("AWS::CloudWatch::CompositeAlarm")
     assert first["type"] == "alarm"
-    assert len(first["properties"]["alarms"]) == sum(len(assembly.of_type(kind)) for kind in kinds)
+    assert len(first["properties"]["alarms"]) == len(assembly.alarms) + len(composites)
 
 
 def test_results_are_drawn_by_the_function_for_the_experiments_that_are_defined(assembly: Assembly) -> None:
@@ -152,7 +152,7 @@ def test_the_time_of_a_function_is_priced_by_its_memory(prod: Assembly) -> None:
 def test_own_metrics_on_the_dashboards_are_known_by_name(assembly: Assembly) -> None:
     for name in ("Dashboard", "Experiments"):
         text = json.dumps(widgets(assembly, name))
-        shown = set(re.findall(rf'"{NAMESPACE}", "(\w+)"', text))
+        shown = set(re.findall(rf'"{assembly.environment.metrics_namespace}", "(\w+)"', text))
         assert shown
         assert shown <= set(Metric)
 

@@ -30,5 +30,6 @@ def target_of(properties: Any) -> str:
 def function_of(assembly: Assembly, integration: Any) -> str:
     """The name of the function that an integration calls, of its own stack or of another."""
     shown = str(integration.properties["IntegrationUri"])
-    (name,) = [name for name, row in assembly.lambdas.items() if row.resource.logical_id in shown]
+    rows = assembly.lambdas.items()
+    (name,) = [name for name, row in rows if f"{row.resource.logical_id[:-8]}Live" in shown]
     return name

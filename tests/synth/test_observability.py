@@ -11,7 +11,7 @@ import pytest
 from infrastructure.app import define
 from infrastructure.environments import LOCAL
 from infrastructure.stacks.observability import ObservabilityStack
-from personalization.names import NAMESPACE, Dimension, Metric, Surface
+from personalization.names import Dimension, Metric, Surface
 from personalization.runtime.observability import count_by
 from tests.synth.assembly import Assembly, Resource
 from tests.synth.conftest import app_without_bundling
@@ -61,10 +61,7 @@ PRICE_OF_AN_ALARMED_METRIC, PRICE_OF_A_COMPOSITE = 0.10, 0.50
 
 
 def alarms(assembly: Assembly) -> dict[str, Resource]:
-    return {
-        resource.logical_id.removeprefix("Alarms")[:-8]: resource
-        for resource in assembly.of_type("AWS::CloudWatch::Alarm")
-    }
+    return {resource.logical_id.removeprefix("Alarms")[:-8]: resource for resource in assembly.alarms}
 
 
 def composites(assembly: Assembly) -> dict[str, Resource]:
@@ -191,7 +188,10 @@ def test_local_has_the_alarms_of_prod_but_for_what_needs_enough_traffic(
     for name in ALARMS:
         assert _shape(alarms(local)[name]) == _shape(alarms(prod)[name]), name
     for name in ("ClickRateHomeRankingModel", "ClickRateHomeRankingCovisitation"):
-        assert _metrics(alarms(local)[name]) == _metrics(alarms(prod)[name])
+        of_local, of_prod = (_metrics(alarms(assembly)[name]) for assembly in (local, prod))
+        assert {metric: row[1:] for metric, row in of_local.items()} == {
+            metric: row[1:] for metric, row in of_prod.items()
+        }
 
 
 def test_click_rates_are_watched_under_the_dimensions_that_the_function_writes(
@@ -261,12 +261,12 @@ def _topic_statements(assembly: Assembly, topic: str) -> list[dict[str, Any]]:
 
 def _own_metrics(assembly: Assembly) -> set[str]:
     """Names of the custom metrics in alarms and on the dashboard."""
-    watching = assembly.of_type("AWS::CloudWatch::Alarm")
+    watching, own = assembly.alarms, assembly.environment.metrics_namespace
     plain = [alarm.properties for alarm in watching if "MetricName" in alarm.properties]
     math = [query["MetricStat"]["Metric"] for alarm in watching for query in _stats(alarm)]
-    in_alarms = {metric["MetricName"] for metric in plain + math if metric["Namespace"] == NAMESPACE}
+    in_alarms = {metric["MetricName"] for metric in plain + math if metric["Namespace"] == own}
     body = str([board.properties for board in assembly.of_type("AWS::CloudWatch::Dashboard")])
-    return in_alarms | set(re.findall(rf'"{NAMESPACE}","(\w+)"', body))
+    return in_alarms | set(re.findall(rf'"{own}","(\w+)"', body))
 
 
 def _stats(alarm: Resource) -> list[dict[str, Any]]:
@@ -274,8 +274,8 @@ def _stats(alarm: Resource) -> list[dict[str, Any]]:
 
 
 def _shape(alarm: Resource) -> dict[str, Any]:
-    """What of an alarm names neither a resource nor a number of requests."""
-    naming = {"AlarmActions", "OKActions", "Dimensions", "Metrics"}
+    """What of an alarm names neither a resource, nor the deployment, nor a number of requests."""
+    naming = {"AlarmActions", "OKActions", "Dimensions", "Metrics", "Namespace"}
     shape = {name: value for name, value in alarm.properties.items() if name not in naming}
     return {**shape, "Queries": [query["Id"] for query in alarm.properties.get("Metrics", [])]}
 

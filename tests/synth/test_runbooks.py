@@ -12,21 +12,22 @@ from botocore.exceptions import UnknownServiceError
 
 from infrastructure.constructs.layer_build import ROOT
 from infrastructure.constructs.runbooks import FOLDER, REPOSITORY, described
-from infrastructure.environments import ENVIRONMENTS
+from infrastructure.environments import ENVIRONMENTS, as_asked
 from tests.synth.assembly import Assembly
 
 INDEX = "README"
 PAGES = {path.stem: path.read_text() for path in FOLDER.glob("*.md")}
-WITHOUT_DESCRIPTION = {"budget"}
-"""AWS Budgets sends a text of its own."""
+OPERATIONS = FOLDER.parent / "operations.md"
+WITHOUT_DESCRIPTION = {"budget", "table-lost"}
+"""AWS Budgets sends a text of its own; a lost table is an outage, whose page leads on."""
 OF_EVERY_COMMAND = {"query", "output", "max-items", "region", "profile"}
-ALIASES = {"s3api": "s3"}
+ALIASES = {"s3api": "s3", "deploy": "codedeploy"}
 RENAMED = {"notification-endpoint": "endpoint"}
 """By the command line, where an option of its own has the name."""
 
 
 def commands() -> Iterator[tuple[str, list[str]]]:
-    for name, text in PAGES.items():
+    for name, text in {**PAGES, "operations": OPERATIONS.read_text()}.items():
         for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL):
             yield from ((name, shlex.split(line)) for line in block.splitlines() if line.strip())
 
@@ -67,6 +68,11 @@ def test_a_page_tells_what_it_means_how_to_look_and_what_to_do(page: str) -> Non
     assert -1 < parts[0] < parts[1] < parts[2]
 
 
+def test_the_links_of_operations_lead_somewhere() -> None:
+    for target in re.findall(r"\]\(([^)]+)\)", OPERATIONS.read_text()):
+        assert (OPERATIONS.parent / target).is_file(), target
+
+
 @pytest.mark.parametrize("page", sorted(PAGES))
 def test_the_links_of_a_page_lead_somewhere(page: str) -> None:
     for target in re.findall(r"\]\(([^)]+)\)", PAGES[page]):
@@ -78,6 +84,8 @@ def test_a_command_of_a_page_exists(page: str, words: list[str]) -> None:
     match words:
         case ["export", assignment]:
             assert re.fullmatch(r"[A-Z]+=.+", assignment)
+        case ["git", "switch", "--detach", _] | ["aws", "s3", "rm", _, "--recursive"]:
+            pass
         case ["aws", service, operation, *rest]:
             check_aws(service, operation, rest)
         case ["python", "-m", module, *rest]:
@@ -85,8 +93,13 @@ def test_a_command_of_a_page_exists(page: str, words: list[str]) -> None:
             assert 'if __name__ == "__main__"' in source
             for option in _options(rest):
                 assert option == "help" or f'"--{option}"' in source, f"{page}: {module} has no --{option}"
-        case ["make", target, *_]:
-            assert f"\n{target}:" in (ROOT / "Makefile").read_text()
+        case ["npx", "cdk", "deploy" | "destroy" | "diff" | "import", *rest]:
+            flags = dict(word.split("=", 1) for word in rest if "=" in word)
+            assert as_asked(**flags)
+        case ["make", target, *variables]:
+            makefile = (ROOT / "Makefile").read_text()
+            assert f"\n{target}:" in makefile
+            assert all(f"$({variable.partition('=')[0]})" in makefile for variable in variables)
         case _:
             pytest.fail(f"{page}: {shlex.join(words)}")
 
@@ -101,7 +114,7 @@ def check_aws(service: str, operation: str, rest: list[str]) -> None:
     assert operation in operations, f"aws {service} has no {operation}"
     shape = model.operation_model(operations[operation]).input_shape
     members = {xform_name(name, "-"): name for name in shape.members}
-    given = {RENAMED.get(option, option) for option in _options(rest)}
+    given = {RENAMED.get(option, option).removeprefix("no-") for option in _options(rest)}
     assert given <= members.keys() | OF_EVERY_COMMAND, f"aws {service} {operation}: {given - members.keys()}"
     needed = {xform_name(name, "-") for name in shape.required_members}
     assert needed <= given, f"aws {service} {operation} needs {needed - given}"

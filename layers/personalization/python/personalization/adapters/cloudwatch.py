@@ -38,10 +38,11 @@ def _translated() -> Iterator[None]:
 
 
 class CloudWatchMonitor:
-    """Reads metrics and alarms."""
+    """Reads metrics, of the namespace of this deployment, and alarms."""
 
-    def __init__(self, client: "CloudWatchClient") -> None:
+    def __init__(self, client: "CloudWatchClient", namespace: str = NAMESPACE) -> None:
         self._client = client
+        self._namespace = namespace
 
     def counts(self, series: Sequence[Series], window: Window) -> dict[Series, dict[datetime, Counts]]:
         """Read impressions and clicks by variant and period; a period without either is left out.
@@ -54,7 +55,7 @@ class CloudWatchMonitor:
         }
         found: dict[Series, dict[datetime, dict[Metric, float]]] = defaultdict(lambda: defaultdict(dict))
         for chunk in batched(wanted, MAX_QUERIES, strict=False):
-            queries = [_query(id_, *wanted[id_], window) for id_ in chunk]
+            queries = [_query(id_, self._namespace, *wanted[id_], window) for id_ in chunk]
             for id_, at, value in self._data(queries, window):
                 one, metric = wanted[id_]
                 found[one][at][metric] = value
@@ -102,7 +103,7 @@ def _alarm(row: Mapping[str, Any]) -> Alarm:
     )
 
 
-def _query(id_: str, series: Series, metric: Metric, window: Window) -> dict[str, Any]:
+def _query(id_: str, namespace: str, series: Series, metric: Metric, window: Window) -> dict[str, Any]:
     dimensions = {
         Dimension.SURFACE: series.surface,
         Dimension.EXPERIMENT: series.experiment,
@@ -113,7 +114,7 @@ def _query(id_: str, series: Series, metric: Metric, window: Window) -> dict[str
         "Id": id_,
         "MetricStat": {
             "Metric": {
-                "Namespace": NAMESPACE,
+                "Namespace": namespace,
                 "MetricName": metric,
                 "Dimensions": [{"Name": str(name), "Value": value} for name, value in dimensions.items()],
             },
