@@ -182,7 +182,7 @@ def is_gone(state: UserState) -> bool:
 
 
 def persons(user_key: str, state: UserState) -> tuple[str, ...]:  # noqa: ARG001
-    """Return whom an erasure takes: the user, and the visitors who turned out to be them."""
+    """Return whom an erasure takes: the user, and whom their record names as having turned out to be them."""
     return (user_key,)
 
 
