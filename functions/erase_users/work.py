@@ -49,8 +49,8 @@ class Worker:
         """Forget people everywhere; return False if time was too short, and the work is to be gone on with.
 
         Cost: a call for 1,000 objects of the lake and of what training left, and a get each; `again`, of the
-        lake only what was written since. About 1,000 objects a second are looked through, whether for one
-        person or for ten. A put for each object that changes.
+        lake only what was written since. Of the processor, 1.5 microseconds a line for ten people who are not
+        in it, and 7 a line of an object that is rewritten, which takes a put.
         """
         for one in people:
             # Who asked has seen it done; others that ask in a user's name may not have done it.

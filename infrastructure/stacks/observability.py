@@ -73,22 +73,27 @@ class ObservabilityStack(AttuneStack):
         self._training = training
         self._layers = Layers(self, "Layers", environment=environment)
         self._dead_letters = _dead_letters(data, ingestion, serving, training)
-        self._workers = [
+        behind = [
             ingestion.update_profiles,
             ingestion.archive_events,
             serving.exposure_archive.function,
             serving.refresh_recommendations,
+        ]
+        self._workers = [
+            *behind,
             training.experiment_analysis.function,
             *([serving.key_rotation.function] if serving.key_rotation else []),
         ]
-        self._request_functions = [
+        before = [
             ingestion.ingest_events,
             ingestion.put_items,
             serving.get_recommendations,
             serving.get_trending,
-            serving.issue_guest_token,
             *([serving.authorize] if serving.authorize else []),
         ]
+        self._request_functions = [*before, serving.issue_guest_token]
+        # An alarm takes ten metrics: those of functions that traffic multiplies.
+        self._multiplied = [*behind, *before]
         self.topic = self._topic("Alerts")
         self.pages = self._topic("Pages")
         self._alarms = Alarms(self, "Alarms", topic=self.topic, pages=self.pages)
@@ -198,7 +203,7 @@ class ObservabilityStack(AttuneStack):
             notify=True,
         )
         pipeline_alarms.functions_failing(alarms, self._workers)
-        pipeline_alarms.functions_throttled(alarms, [*self._workers, *self._request_functions])
+        pipeline_alarms.functions_throttled(alarms, self._multiplied)
         pipeline_alarms.events_quarantined(alarms)
         for name, found in self._dead_letters.items():
             self._watch_dead_letters(name, found)

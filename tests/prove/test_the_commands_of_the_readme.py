@@ -48,6 +48,8 @@ def test_the_operators_show_goes_as_announced() -> None:
     assert printed.count("stopped by its data") == 1
     assert re.search(r"tomorrow +│ none", printed)
     assert "on-call is paged" in printed
+    assert re.search(r"Somebody asks to be forgotten: forgotten in \d{1,3} seconds", printed)
+    assert re.search(r"mentioned before: .*events.*; after: (nowhere|\d+ runs)\n", printed)
     assert re.search(r"shown in the console, http://\S+#alarms", printed)
 
 

@@ -33,6 +33,8 @@ RINGS: list[tuple[str, Points, Points]] = [
     ("FunctionsThrottled", {"getTrending": 1, "ingestEvents": 2}, {"getTrending": 0}),
     ("EventsQuarantined", {"plain": 1}, {"plain": 0}),
     ("RefreshDeadLetters", {"plain": 1}, {"plain": 0}),
+    ("ErasureDeadLetters", {"plain": 1}, {"plain": 0}),
+    ("ErasureRoundsFailed", {"plain": 1}, {"plain": 0}),
     ("ProfileBatchesFailed", {"plain": 1}, {"plain": 0}),
     ("ArchiveBatchesFailed", {"plain": 1}, {"plain": 0}),
     ("TrainingStartsMissed", {"plain": 1}, {"plain": 0}),

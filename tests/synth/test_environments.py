@@ -195,10 +195,40 @@ def test_the_stream_has_the_capacity_of_its_environment(assembly: Assembly) -> N
 
 def test_training_starts_nightly_and_the_analysis_hourly_but_not_on_a_laptop(assembly: Assembly) -> None:
     schedules = [row.properties for row in assembly.of_type("AWS::Scheduler::Schedule")]
-    times = {schedule["ScheduleExpression"] for schedule in schedules}
-    assert times == {"cron(0 3 * * ? *)", "cron(10 * * * ? *)"}
+    states = {schedule["ScheduleExpression"]: schedule["State"] for schedule in schedules}
+    assert states.pop("cron(40 * * * ? *)") == "ENABLED", "erasures are looked after everywhere"
     expected = "DISABLED" if assembly.environment.name == "local" else "ENABLED"
-    assert {schedule["State"] for schedule in schedules} == {expected}
+    assert states == dict.fromkeys(("cron(0 3 * * ? *)", "cron(10 * * * ? *)"), expected)
+
+
+def test_what_is_rewritten_is_gone_as_no_bucket_keeps_versions(assembly: Assembly) -> None:
+    for bucket in assembly.of_type("AWS::S3::Bucket"):
+        assert "VersioningConfiguration" not in bucket.properties, bucket.logical_id
+
+
+def test_a_receipt_names_what_is_kept_as_long_as_the_template_keeps_it(assembly: Assembly) -> None:
+    days = json.loads(assembly.lambdas["erase_users"].variables["RETENTION"])
+    environment = assembly.environment
+    assert days["stream records"] * 24 == environment.stream.retention_hours
+    assert days["log lines"] == environment.log_retention_days
+    assert ("backups of profiles" in days) is environment.point_in_time_recovery
+    dead = [row.properties for row in assembly.of_type("AWS::SQS::Queue")]
+    assert days["failed messages"] * 86_400 == max(row["MessageRetentionPeriod"] for row in dead)
+    rules = {
+        rule["Prefix"]: rule["ExpirationInDays"]
+        for bucket in assembly.of_type("AWS::S3::Bucket")
+        for rule in bucket.properties["LifecycleConfiguration"]["Rules"]
+        if "Prefix" in rule
+    }
+    assert (days["tombstone"], days["training arrays without keys"]) == (rules["erasures/"], rules["runs/"])
+    assert days["answers to queries"] == rules["athena/"]
+
+
+def test_an_erasure_waits_until_what_came_before_is_in_the_lake(assembly: Assembly) -> None:
+    (queue,) = [row for row in assembly.of_type("AWS::SQS::Queue") if "DelaySeconds" in row.properties]
+    assert queue.properties["DelaySeconds"] >= assembly.environment.stream.archive_window_seconds + 60
+    assert queue.properties["DelaySeconds"] <= 300
+    assert queue.properties["VisibilityTimeout"] == 900
 
 
 def test_the_outputs_lead_to_everything_that_a_person_or_a_tool_needs(assembly: Assembly) -> None:

@@ -46,6 +46,18 @@ def did(
     return Outcome(hash_of(user), identity, day, KIND[EventType(kind)], before, value)
 
 
+def test_a_forgotten_user_leaves_no_row_and_everybody_elses_as_it_was() -> None:
+    known, without = state(), state()
+    for one, users in ((known, ("ann", "bob", "eve")), (without, ("ann", "eve"))):
+        one.expose([shown(user) for user in users])
+        one.add([did(user) for user in users])
+    assert known.forget([hash_of("bob"), hash_of("nobody")]) == 1
+    assert known.forget([hash_of("bob")]) == 0
+    assert known.users.tolist() == without.users.tolist()
+    for name, column in known.columns.items():
+        assert column.tolist() == without.columns[name].tolist()
+
+
 def test_a_user_who_was_exposed_is_counted_with_what_they_did() -> None:
     known = state()
     known.expose([shown("ann", "control", 100), shown("bob", "new", 200)])

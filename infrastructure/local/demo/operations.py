@@ -18,7 +18,7 @@ from infrastructure.local.demo.click_drop import ClickDrop, is_told
 from infrastructure.local.demo.client import ApiClient
 from infrastructure.local.demo.forgetting import Forgetting
 from infrastructure.local.demo.history import import_history
-from infrastructure.local.demo.logs import LiveEvent
+from infrastructure.local.demo.logs import LiveEvent, Log
 from infrastructure.local.demo.next_day import archive_day, midnight, setting
 from infrastructure.local.demo.shops import SyntheticShop
 from infrastructure.local.demo.training_run import TrainingRun, run_training
@@ -71,7 +71,7 @@ class Show:
         dry = self._train("No events for days: the source has dried up", later)
         good &= not dry.soundness["train"]
         good &= self._clicks_stop()
-        good &= self._forget(str(shop.log.history[0]["user_id"]), now)
+        good &= self._forget(_of_the_past(shop.log), now)
         self._operate("training.models", "--bucket", self._aws.output("ModelBucketName"))
         _console.print("all as announced" if good else "[red]something went otherwise")
         return bool(good)
@@ -156,6 +156,12 @@ class Show:
         found = _eventually(lambda: self._client.trending(1)["model_version"], version)
         _console.print(f"answers are of model {found}" + ("" if found == version else f", not {version}"))
         return found == version
+
+
+def _of_the_past(log: Log) -> str:
+    """Return somebody who does nothing on the days to come: that would be of a new life, and stay."""
+    coming = {event.body.get("user_id") for event in log.live}
+    return next(str(row["user_id"]) for row in log.history if row["user_id"] not in coming)
 
 
 def _places(found: Mapping[str, int]) -> str:

@@ -247,7 +247,7 @@ class RefreshQueue(Protocol):
 
 
 class ErasureQueue(Protocol):
-    """Users to be forgotten. The profile's tombstone is written before; what is queued takes minutes."""
+    """Users to be forgotten everywhere; whoever works it off writes the tombstone, if nobody has."""
 
     def send(self, request: ErasureRequest) -> None:
         """Queue a request; asking twice does no more than asking once.
