@@ -8,6 +8,7 @@ from factories import NOW, event, listed
 from infrastructure.definitions import read_definitions
 from personalization import keys
 from personalization.adapters.memory import FixedDefinitions, MemoryTable, StoredState
+from personalization.errors import Unavailable
 from personalization.events import Item
 from personalization.experiments import Assignment, Visitor
 from personalization.inspection import RECENT, Inspection, Inspector, summarize
@@ -64,6 +65,15 @@ def test_each_variant_shows_what_it_would_answer_with_its_own_source(table: Memo
     assert (model.source, model.label, model.model_version) == (Source.LIST, "Recommended for you", "v1")
     assert [item.item_id for item in other.items] == ["p", "q"]
     assert (other.source, other.label) == (Source.POPULAR, "Popular")
+
+
+def test_in_an_outage_an_operator_is_told_rather_than_shown_what_stands_in(table: MemoryTable) -> None:
+    class Away(MemoryTable):
+        def read(self, keys_wanted):
+            raise Unavailable("away")
+
+    with pytest.raises(Unavailable):
+        look(Away())
 
 
 def test_the_served_variant_is_what_the_read_path_answers(table: MemoryTable) -> None:

@@ -18,6 +18,7 @@ from personalization.names import Ranker
 from personalization.profiles import MAX_OWNED, Profile
 from personalization.ranking import Model
 from personalization.registry import METADATA_FILE
+from personalization.shared import MAX_CACHED_SEGMENTS, unpack
 from training import pipeline
 from training.jobs import evaluate, gate, prepare, rank, share, train
 from training.lists import StoredList
@@ -305,6 +306,20 @@ def test_publishing_writes_files_and_lists_before_the_switch(tmp_path: Path) -> 
     assert table.active is not None
     assert (table.active.version, table.active.previous) == ("v2", "v1")
     assert json.loads(models.objects["models/v2/manifest.json"]) == ["tables/a.npy"]
+
+
+def test_what_all_users_share_is_put_where_an_outage_of_the_table_does_not_reach(tmp_path: Path) -> None:
+    models = MemoryArchive()
+    names = ["popular", "trending", "everybody", *(f"country=C{n:02},device=mobile" for n in range(80))]
+    lists = []
+    for name in names:
+        key = keys.segment_key(name, version="v1")
+        lists.append(StoredList(key.pk, key.sk, listed(name)))
+    Publisher(models, MemoryTable(), NOW).publish(tmp_path, "v1", [stored("v1", "own"), *lists])
+    copy = unpack(models.objects[keys.SHARED_COPY])
+    assert {"popular", "trending", "everybody"} <= copy.keys() <= set(names)
+    assert len(copy) == MAX_CACHED_SEGMENTS
+    assert copy["trending"].items[0].item_id == "trending"
 
 
 def test_a_published_version_never_changes(tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ from msgspec import Struct
 
 from personalization import keys
 from personalization.builds import Build
+from personalization.deadlines import NEVER
+from personalization.errors import Unavailable
 from personalization.events import EventType, Item
 from personalization.experiments import Assignment, Definitions, Experiment, Variant, Visitor
 from personalization.lists import ListItem
@@ -180,7 +182,11 @@ class Inspector:
             new_id=lambda: "",
             shared=self.shared,
         )
-        return recommender.recommend(query)
+        answer = recommender.recommend(query, NEVER)
+        if answer.degraded:
+            # An operator asks what users get, not what stands in for it.
+            raise Unavailable("the table can't be read")
+        return answer
 
 
 def _is_served(experiment: Experiment, variant: Variant, assignments: Sequence[Assignment]) -> bool:
