@@ -36,6 +36,7 @@ from training.dataset import Dataset, make_dataset
 from training.evaluation import difference
 from training.metrics import binary_ndcg
 from training.modelling import save_model, train_on
+from training.persons import holder_of
 from training.ranker import NothingToLearnError
 from training.sources import Rejects, Source, exported_events, exported_items
 from training.split import Stage
@@ -136,7 +137,9 @@ def backtest(
     for start, end in track(list(pairwise(ends)), "training on the past", console=_console):
         past, later = partial(_between, source, 0, start), _between(source, start, end)
         dataset = make_dataset(past, items)
-        wanted = _wanted(later, dataset, question, Counter(event.user_key for event in past()))
+        merged_into = dataset.log.merged_into
+        earlier = Counter(holder_of(event.user_key, merged_into) for event in past())
+        wanted = _wanted(later, dataset, question, earlier)
         try:
             lists = _lists(dataset, sorted(wanted), _moment(start), seed=seed, threads=threads)
         except NothingToLearnError:
@@ -165,9 +168,9 @@ def _wanted(
     wanted: dict[str, set[str]] = {}
     for event in later:
         if event.item_id is not None and question.relevant(event):
-            new = (event.user_key, event.item_id) not in known
-            if new and earlier.get(event.user_key, 0) >= question.earlier:
-                wanted.setdefault(event.user_key, set()).add(event.item_id)
+            user = holder_of(event.user_key, log.merged_into)
+            if (user, event.item_id) not in known and earlier.get(user, 0) >= question.earlier:
+                wanted.setdefault(user, set()).add(event.item_id)
     return wanted
 
 

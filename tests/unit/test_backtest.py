@@ -1,6 +1,7 @@
 """Backtests: only the past teaches, only what is new counts, and a better method shows."""
 
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -60,6 +61,26 @@ def test_an_answer_that_only_the_future_knows_is_found_by_nobody() -> None:
     found = backtest(lambda: iter(planted), [], Question(), cuts=1, seed=1, threads=1)
     assert len(found.users) > USERS / 2
     assert {gain for gains in found.gains.values() for gain in gains} == {0.0}
+
+
+def test_visitors_are_asked_as_whom_they_turned_out_to_be() -> None:
+    log = walks()[: USERS * 7]
+    signed_in = [
+        event("identify", None, event_id="i", user_key=user, visitor_key=f"v-{user}", occurred_at=NOW)
+        for user in sorted({one.user_key for one in log})
+    ]
+    visits = [
+        msgspec.structs.replace(one, user_key=f"v-{one.user_key}") if place % 2 else one
+        for place, one in enumerate(log)
+    ]
+    names = [msgspec.structs.replace(one, visitor_key="") for one in signed_in]
+    question = Question(earlier=3)
+    split, whole = (
+        backtest(partial(iter, rows), [], question, cuts=1, seed=1, threads=1)
+        for rows in ([*signed_in, *visits], [*names, *log])
+    )
+    assert split.users == whole.users
+    assert split.gains == whole.gains
 
 
 def test_gains_are_those_of_the_lists() -> None:
