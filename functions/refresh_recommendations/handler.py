@@ -10,10 +10,10 @@ from personalization.errors import AttuneError
 from personalization.keys import ACTIVE_MODEL
 from personalization.names import Metric
 from personalization.runtime.clock import now
-from personalization.runtime.observability import count, logger, metrics, milliseconds, seconds
+from personalization.runtime.observability import count, logger, milliseconds, seconds, worker
 
 
-@metrics.log_metrics
+@worker
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:  # noqa: ARG001
     """Rebuild lists; report the messages that failed, which come again and then rest as dead letters."""
     failed = []

@@ -20,7 +20,7 @@ from functions.run_training_step.outcomes import outcome
 from functions.run_training_step.preflight import check_dataset, check_lake, limits_of
 from functions.run_training_step.settings import Settings
 from personalization.keys import ACTIVE_MODEL
-from personalization.runtime.observability import logger, metrics
+from personalization.runtime.observability import logger, worker
 from training.capacity import Limits
 
 CHAMPION: Final = "champion"
@@ -38,7 +38,7 @@ class StepFailedError(RuntimeError):
         self.code = code
 
 
-@metrics.log_metrics
+@worker
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """Run `{"step", "run_id", "now", "shard_count", …}`; what else a step is told is `arguments`' to read."""
     step = event["step"]

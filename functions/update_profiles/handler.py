@@ -11,7 +11,7 @@ from personalization.metric_catalogue import BY_SURFACE_AND_VARIANT
 from personalization.names import Metric
 from personalization.projection import Projection
 from personalization.runtime.clock import now
-from personalization.runtime.observability import count, metrics, milliseconds, write_by
+from personalization.runtime.observability import count, milliseconds, worker, write_by
 
 _METRICS = {
     "applied": Metric.EVENTS_APPLIED,
@@ -22,7 +22,7 @@ _METRICS = {
 _UNITS = {Metric.DWELL: MetricUnit.Seconds, Metric.REVENUE: MetricUnit.NoUnit}
 
 
-@metrics.log_metrics
+@worker
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:  # noqa: ARG001
     """Apply a batch; report the records Lambda must send again."""
     projection = projector().project(stream_records(event))
