@@ -2,6 +2,7 @@
 
 from aws_cdk import App
 
+from infrastructure.constructs.data_key import encrypt_all
 from infrastructure.environments import LOCAL, environment_named
 from infrastructure.fields import Environment
 from infrastructure.stacks.analytics import AnalyticsStack
@@ -34,6 +35,8 @@ def define(app: App, env: Environment) -> None:
         training=training,
         experiments=experiments,
     )
+    if data.key is not None:
+        encrypt_all(app, data.key)
     check_with_nag(app)
 
 
