@@ -57,7 +57,7 @@ class DataKey(kms.Key):
         self._trust_logs(stack)
 
     def _trust_tellers(self, stack: Stack) -> None:
-        """Let alarms and the budget tell topics, and rules fill queues: they come as services, without a role.
+        """Let alarms and the budget tell topics, and rules fill queues: services, without a role.
 
         https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html#compatibility-with-aws-services;
         it also says that requests of EventBridge carry no account that a condition could ask for.
