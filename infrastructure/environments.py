@@ -16,6 +16,7 @@ from infrastructure.fields import (
     ClickRateAlarm,
     Environment,
     LambdaEngine,
+    Retention,
     SageMakerEngine,
     Stream,
     Throttle,
@@ -59,6 +60,9 @@ LOCAL: Final = Environment(
     refresh_concurrency=2,
     experiment_bake_minutes=0,
     log_retention_days=1,
+    retention=Retention(
+        events=400, exposures=400, quarantine=30, experiment_states=90, replaced_objects=None
+    ),
     tracing=True,
     retain_data=False,
     point_in_time_recovery=True,
@@ -98,6 +102,7 @@ DEV: Final = Environment(
     refresh_concurrency=5,
     experiment_bake_minutes=0,
     log_retention_days=14,
+    retention=Retention(events=90, exposures=90, quarantine=30, experiment_states=90, replaced_objects=None),
     tracing=True,
     retain_data=False,
     point_in_time_recovery=True,
@@ -143,6 +148,7 @@ PROD: Final = Environment(
     refresh_concurrency=50,
     experiment_bake_minutes=30,
     log_retention_days=90,
+    retention=Retention(events=400, exposures=400, quarantine=90, experiment_states=90, replaced_objects=3),
     tracing=True,
     retain_data=True,
     point_in_time_recovery=True,

@@ -3,6 +3,7 @@
 InfrastructureError
 ├── UnknownEnvironmentError
 ├── UnsupportedEngineError
+├── RetentionError
 └── LayerBuildError
 """
 
@@ -25,6 +26,13 @@ class UnsupportedEngineError(InfrastructureError):
 
     def __init__(self, environment: str) -> None:
         super().__init__(f"the AWS of {environment!r} has no SageMaker; choose LambdaEngine for its training")
+
+
+class RetentionError(InfrastructureError):
+    """An environment keeps something for no day at all."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"retention of {what}: give whole days, from 1")
 
 
 class LayerBuildError(InfrastructureError):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from infrastructure.errors import UnsupportedEngineError
+from infrastructure.errors import RetentionError, UnsupportedEngineError
 
 LOCAL_ACCOUNT: Final = "000000000000"
 """The account of the local AWS. No real account has this number, so `local` deploys nowhere else."""
@@ -111,6 +111,29 @@ class Training:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Retention:
+    """Days after which what is about people goes by itself; `docs/privacy.md` has all stores and periods.
+
+    Objects are counted from their last writing: what an erasure rewrites begins anew.
+    """
+
+    events: int
+    """The lake's events. Features look back 365 days: with less, a rebuilt profile knows less."""
+    exposures: int
+    quarantine: int
+    """What can't be processed; later nobody mends it."""
+    experiment_states: int
+    """Sums by user of an experiment, from when its analysis wrote them last."""
+    replaced_objects: int | None
+    """What was overwritten or deleted in the lake can be brought back so long; `None`: not at all."""
+
+    def __post_init__(self) -> None:
+        for name, days in vars(self).items():
+            if days is not None and days < 1:
+                raise RetentionError(name)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Capabilities:
     """What not every AWS can do: the local one refuses a whole template for one unknown type."""
 
@@ -146,6 +169,7 @@ class Environment:
     experiment_bake_minutes: int
     """So long after experiments are deployed does an alarm take the new definitions back. 0 to 1,440."""
     log_retention_days: int
+    retention: Retention
     tracing: bool
     retain_data: bool
     """Deleting a stack leaves table, buckets, stream and secrets, and the table can't be deleted."""
