@@ -60,6 +60,7 @@ LOCAL: Final = Environment(
     refresh_concurrency=2,
     experiment_bake_minutes=0,
     log_retention_days=1,
+    fewest_users=5,
     retention=Retention(
         events=400, exposures=400, quarantine=30, experiment_states=90, replaced_objects=None
     ),
@@ -102,6 +103,7 @@ DEV: Final = Environment(
     refresh_concurrency=5,
     experiment_bake_minutes=0,
     log_retention_days=14,
+    fewest_users=20,
     retention=Retention(events=90, exposures=90, quarantine=30, experiment_states=90, replaced_objects=None),
     tracing=True,
     retain_data=False,
@@ -148,6 +150,7 @@ PROD: Final = Environment(
     refresh_concurrency=50,
     experiment_bake_minutes=30,
     log_retention_days=90,
+    fewest_users=20,
     retention=Retention(events=400, exposures=400, quarantine=90, experiment_states=90, replaced_objects=3),
     tracing=True,
     retain_data=True,

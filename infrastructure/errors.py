@@ -4,6 +4,7 @@ InfrastructureError
 ├── UnknownEnvironmentError
 ├── UnsupportedEngineError
 ├── RetentionError
+├── FloorError
 └── LayerBuildError
 """
 
@@ -33,6 +34,13 @@ class RetentionError(InfrastructureError):
 
     def __init__(self, what: str) -> None:
         super().__init__(f"retention of {what}: give whole days, from 1")
+
+
+class FloorError(InfrastructureError):
+    """An environment asks for no people behind what is told of many, or for more than the lists hold to."""
+
+    def __init__(self, environment: str, most: int) -> None:
+        super().__init__(f"fewest_users of {environment!r}: give a number from 1 to {most}")
 
 
 class LayerBuildError(InfrastructureError):

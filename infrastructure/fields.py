@@ -4,10 +4,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from infrastructure.errors import RetentionError, UnsupportedEngineError
+from infrastructure.errors import FloorError, RetentionError, UnsupportedEngineError
 
 LOCAL_ACCOUNT: Final = "000000000000"
 """The account of the local AWS. No real account has this number, so `local` deploys nowhere else."""
+
+_MOST_USERS: Final = 50
+"""Lists of segments have this floor in any environment."""
 
 
 class Architecture(StrEnum):
@@ -170,6 +173,8 @@ class Environment:
     """So long after experiments are deployed does an alarm take the new definitions back. 0 to 1,440."""
     log_retention_days: int
     retention: Retention
+    fewest_users: int
+    """Distinct users behind what is told of many: shared lists, answers to the usual questions. 1 to 50."""
     tracing: bool
     retain_data: bool
     """Deleting a stack leaves table, buckets, stream and secrets, and the table can't be deleted."""
@@ -179,6 +184,8 @@ class Environment:
     capabilities: Capabilities
 
     def __post_init__(self) -> None:
+        if not 1 <= self.fewest_users <= _MOST_USERS:
+            raise FloorError(self.name, _MOST_USERS)
         if isinstance(self.training.engine, SageMakerEngine) and not self.capabilities.sagemaker:
             raise UnsupportedEngineError(self.name)
 

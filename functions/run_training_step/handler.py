@@ -136,6 +136,8 @@ def arguments(event: Mapping[str, Any], settings: Settings) -> list[str]:
         line += ["--split", event.get("split") or "auto", "--accept", event.get("accept") or "none"]
     if event["step"] == "train":
         line += ["--version", event["run_id"], "--code-version", settings.code_version]
+    if event["step"] == "share":
+        line += ["--fewest-users", settings.fewest_users]
     if event["step"] == "publish":
         line += ["--table", settings.table_name, "--model-bucket", settings.model_bucket]
     return line

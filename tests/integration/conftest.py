@@ -101,6 +101,7 @@ def deployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
             "QUARANTINE_BUCKET": "lake",
             "MODEL_BUCKET": "models",
             "CODE_VERSION": "0.1.0+test",
+            "FEWEST_USERS": "5",
             "REFRESH_QUEUE_URL": url,
             "USER_KEY_SECRET_ARN": arns["user-key"],
             "TOKEN_SECRET_ARN": arns["token"],
