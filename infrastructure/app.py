@@ -3,6 +3,7 @@
 from aws_cdk import App
 
 from infrastructure.constructs.closed_routes import ClosedRoutes
+from infrastructure.constructs.data_key import encrypt_all
 from infrastructure.environments import LOCAL, as_asked
 from infrastructure.fields import Environment
 from infrastructure.stacks.analytics import AnalyticsStack
@@ -39,6 +40,8 @@ def define(app: App, env: Environment) -> None:
     if env.edge is not None:
         EdgeStack(app, "edge", environment=env, edge=env.edge)
     app.node.add_validation(ClosedRoutes(app, env))
+    if data.key is not None:
+        encrypt_all(app, data.key)
     check_with_nag(app)
 
 

@@ -7,6 +7,8 @@ InfrastructureError
 ├── UnsupportedEngineError
 ├── InvalidAccessError
 ├── UnsupportedRolloutError
+├── RetentionError
+├── FloorError
 └── LayerBuildError
 """
 
@@ -57,6 +59,20 @@ class UnusableNameError(InfrastructureError):
 
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(f"a deployment can't be called {name!r}: {reason}")
+
+
+class RetentionError(InfrastructureError):
+    """An environment keeps something for no day at all."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"retention of {what}: give whole days, from 1")
+
+
+class FloorError(InfrastructureError):
+    """An environment asks for no people behind what is told of many, or for more than the lists hold to."""
+
+    def __init__(self, environment: str, most: int) -> None:
+        super().__init__(f"fewest_users of {environment!r}: give a number from 1 to {most}")
 
 
 class LayerBuildError(InfrastructureError):

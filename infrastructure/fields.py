@@ -5,12 +5,21 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from infrastructure.errors import InvalidAccessError, UnsupportedEngineError, UnsupportedRolloutError
+from infrastructure.errors import (
+    FloorError,
+    InvalidAccessError,
+    RetentionError,
+    UnsupportedEngineError,
+    UnsupportedRolloutError,
+)
 from personalization.names import NAMESPACE
 
 LOCAL_ACCOUNT: Final = "000000000000"
 """The account of the local AWS. No real account has this number, so `local` deploys nowhere else."""
 _ORIGIN: Final = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
+
+_MOST_USERS: Final = 50
+"""Lists of segments have this floor in any environment."""
 
 
 class Architecture(StrEnum):
@@ -155,6 +164,29 @@ class Training:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Retention:
+    """Days after which what is about people goes by itself; `docs/privacy.md` has all stores and periods.
+
+    Objects are counted from their last writing: what an erasure rewrites begins anew.
+    """
+
+    events: int
+    """The lake's events. Features look back 365 days: with less, a rebuilt profile knows less."""
+    exposures: int
+    quarantine: int
+    """What can't be processed; later nobody mends it."""
+    experiment_states: int
+    """Sums by user of an experiment, from when its analysis wrote them last."""
+    replaced_objects: int | None
+    """What was overwritten or deleted in the lake can be brought back so long; `None`: not at all."""
+
+    def __post_init__(self) -> None:
+        for name, days in vars(self).items():
+            if days is not None and days < 1:
+                raise RetentionError(name)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Capabilities:
     """What not every AWS can do: the local one refuses a whole template for one unknown type."""
 
@@ -203,6 +235,9 @@ class Environment:
     experiment_bake_minutes: int
     """So long after experiments are deployed does an alarm take the new definitions back. 0 to 1,440."""
     log_retention_days: int
+    retention: Retention
+    fewest_users: int
+    """Distinct users behind what is told of many: shared lists, answers to the usual questions. 1 to 50."""
     tracing: bool
     retain_data: bool
     """Deleting a stack leaves table, buckets, stream and secrets, and the table can't be deleted."""
@@ -212,6 +247,8 @@ class Environment:
     capabilities: Capabilities
 
     def __post_init__(self) -> None:
+        if not 1 <= self.fewest_users <= _MOST_USERS:
+            raise FloorError(self.name, _MOST_USERS)
         if isinstance(self.training.engine, SageMakerEngine) and not self.capabilities.sagemaker:
             raise UnsupportedEngineError(self.name)
         if self.rollout is not Rollout.AT_ONCE and not self.capabilities.code_deploy:

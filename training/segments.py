@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from personalization.profiles import Facts
+from training import anonymity
 from training.behaviour import Behaviour, Observed
 from training.clustering import Choice, assign, choose, principal_axes
 from training.metrics import Doubles, Ints
@@ -23,9 +24,8 @@ FITTED_USERS: Final = 5_000
 JUDGED_USERS: Final = 2_000
 """Silhouette and Ward's hierarchy are quadratic: a sample of this size takes 32 MB."""
 PICTURED_USERS: Final = 500
-SMALLEST_USERS: Final = 10
 SMALLEST_SHARE: Final = 0.02
-"""A segment of fewer users, in number or share, would be a portrait."""
+"""A segment of fewer users, in number (`anonymity.FEWEST_USERS`) or share, would be a portrait."""
 EVERYBODY: Final = "everybody"
 
 
@@ -122,7 +122,7 @@ def segment_users(
         order = chance.permutation(len(behaviour.users))
         rows = behaviour.weighted
         fitted, judged = rows[order[:FITTED_USERS]], rows[order[:JUDGED_USERS]]
-        least = max(SMALLEST_USERS, round(SMALLEST_SHARE * len(fitted)))
+        least = max(anonymity.FEWEST_USERS, round(SMALLEST_SHARE * len(fitted)))
         found = choose(fitted, judged, COUNTS, seed=seed, least=least)
         if found is not None:
             label = _largest_first(assign(rows, found.centroids), found.count)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Final
 
 import numpy as np
@@ -10,9 +11,10 @@ from scipy import sparse
 
 from personalization.keys import POPULAR, TRENDING
 from personalization.lists import STORED_ITEMS, ListItem
-from personalization.model_tables import Tables
+from personalization.model_tables import POPULARITY_DAYS, Tables
 from personalization.profiles import NO_FACTS, Facts, Profile, at_seconds, segment_of
 from training.acts import Acts
+from training.anonymity import FEWEST_USERS, told, users_behind
 from training.behaviour import observe
 from training.facts import SUPPORT, Groups, lone_facts, segment_chances
 from training.metrics import Doubles, Ints
@@ -23,17 +25,32 @@ EVERYBODY: Final = segment_of(NO_FACTS)
 COUNTRY: Final = "country="
 """Lists of names that begin so are of a country."""
 RECENT_DAYS: Final = 90
+_TREND_SECONDS: Final = POPULARITY_DAYS[1] * 86_400
 PRIOR_ITEMS: Final = 3_000.0
 """Items' worth of the wider list that is mixed into each: a group needs as many to count as much as it."""
 
 
 def shared_lists(
-    tables: Tables, acts: Acts, profiles: Sequence[Profile], now: datetime
+    tables: Tables,
+    acts: Acts,
+    profiles: Sequence[Profile],
+    now: datetime,
+    fewest: int = FEWEST_USERS,
 ) -> Iterator[tuple[str, tuple[ListItem, ...]]]:
-    """Yield (name, items best first) of every shared list. `profiles` are those of `acts.user`."""
+    """Yield (name, items best first) of every shared list. `profiles` are those of `acts.user`.
+
+    What fewer than `fewest` users came to has no place of its own and no score in what all are shown: in the
+    trend it follows as in what is popular, and there by its id.
+    """
     popularity = tables.popularity[:, -1].astype(np.float64)
-    yield POPULAR, _list(tables, tables.popular, popularity, "popular")
-    yield TRENDING, _list(tables, tables.trending, tables.popularity[:, 1].astype(np.float64), "trending")
+    behind = users_behind(acts, len(tables.items), since=-1)
+    by_id = np.argsort([item.item_id for item in tables.items], kind="stable")
+    popular, known = told(tables.popular, behind, by_id, fewest)
+    yield POPULAR, _list(tables, popular, popularity, "popular", scored=known)
+    week = tables.popularity[:, 1].astype(np.float64)
+    behind = users_behind(acts, len(tables.items), since=tables.at - _TREND_SECONDS)
+    trending, known = told(tables.trending, behind, popular, fewest)
+    yield TRENDING, _list(tables, trending, week, "trending", scored=known)
     segmentation = segment_users(observe(profiles, tables.items, at_seconds(now)))
     for name, scores in group_scores(acts, segmentation, popularity, at_seconds(now)):
         reason = "popular_near_you" if name.startswith(COUNTRY) else "popular"
@@ -129,9 +146,14 @@ def _smoothed(counts: Doubles, prior: Doubles) -> Doubles:
     return smoothed
 
 
-def _list(tables: Tables, order: Ints, scores: Doubles, reason: str) -> tuple[ListItem, ...]:
-    best = [row for row in order[: 2 * STORED_ITEMS] if tables.available[row]][:STORED_ITEMS]
-    items = ((tables.items[row], float(scores[row])) for row in best)
+def _list(
+    tables: Tables, order: Ints, scores: Doubles, reason: str, *, scored: int | None = None
+) -> tuple[ListItem, ...]:
+    """List the best items that can be had; from place `scored` on without a score."""
+    own = len(order) if scored is None else scored
+    ranked = ((place, row) for place, row in enumerate(order) if tables.available[row])
+    best = list(islice(ranked, STORED_ITEMS))
+    items = ((tables.items[row], float(scores[row]) if place < own else 0.0) for place, row in best)
     return tuple(
         ListItem(item.item_id, round(score, 6), reason, item.title, item.category, item.price)
         for item, score in items

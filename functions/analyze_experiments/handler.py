@@ -7,7 +7,7 @@ from typing import Any, Final
 from functions.analyze_experiments.dependencies import dependencies
 from functions.analyze_experiments.metrics import publish
 from personalization.runtime.clock import now
-from personalization.runtime.observability import logger
+from personalization.runtime.observability import logger, worker
 from training.experimentation.run import Analyzed, run
 from training.experimentation.study import Study, study_of
 
@@ -24,6 +24,7 @@ class UnknownExperimentError(ValueError):
     """No experiment of this name is defined."""
 
 
+@worker
 def handler(event: Mapping[str, Any], context: Any) -> Json:
     """Analyze `{"experiment": name}`, or all of them; return each one's decision and verdict.
 

@@ -7,10 +7,10 @@ from functions.authorize.dependencies import admission
 from personalization.errors import InvalidToken
 from personalization.names import Metric
 from personalization.runtime.clock import now
-from personalization.runtime.observability import count, logger, metrics
+from personalization.runtime.observability import count, logger, worker
 
 
-@metrics.log_metrics
+@worker
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:  # noqa: ARG001
     """Let a caller in and say who it is; the gateway remembers the answer by the header that was looked at.
 

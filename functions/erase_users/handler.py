@@ -11,14 +11,14 @@ from personalization.errors import AttuneError
 from personalization.names import Metric
 from personalization.ports import ErasureRequest, ExportRequest
 from personalization.runtime.clock import now
-from personalization.runtime.observability import count, logger, metrics, seconds
+from personalization.runtime.observability import count, logger, seconds, worker
 
 _TO_SPARE_MS: Final = 60_000
 """Left of an invocation when no more is begun: a chunk and the notes take less."""
 _TOGETHER: Final = 10
 
 
-@metrics.log_metrics
+@worker
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """Work messages off, together; without messages, make the hourly round.
 

@@ -11,13 +11,13 @@ from personalization.errors import AttuneError, Unavailable
 from personalization.names import Metric
 from personalization.runtime.clock import now
 from personalization.runtime.due import due_in
-from personalization.runtime.observability import count, logger, metrics, milliseconds, seconds
+from personalization.runtime.observability import count, logger, milliseconds, seconds, worker
 
 _WORST_SECONDS = 2 * BEHIND_A_QUEUE.seconds + 3
 """How long one message may take whose model, or whose table, hangs."""
 
 
-@metrics.log_metrics
+@worker
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """Rebuild lists; report the messages that failed, which come again and then rest as dead letters.
 

@@ -8,10 +8,10 @@ from personalization.errors import Conflict, ModelError
 from personalization.names import Metric
 from personalization.rollback import roll_back_on_alarm
 from personalization.runtime.clock import now
-from personalization.runtime.observability import count, logger, metrics
+from personalization.runtime.observability import count, logger, worker
 
 
-@metrics.log_metrics
+@worker
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:  # noqa: ARG001
     """Roll back, or say why the model stays; a fault of the table is raised, so that Lambda tries again."""
     deps, alarm = dependencies(), event["detail"]["alarmName"]

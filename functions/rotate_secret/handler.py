@@ -10,11 +10,12 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from functions.rotate_secret.dependencies import rotated, secrets_manager
-from personalization.runtime.observability import logger
+from personalization.runtime.observability import logger, worker
 
 _KEY_BYTES: Final = 32
 
 
+@worker
 def handler(event: Mapping[str, Any], context: Any) -> None:  # noqa: ARG001
     """Do one step; each may come twice. Nobody else holds the key, so nothing has to be set or tested."""
     secret, version = event["SecretId"], event["ClientRequestToken"]

@@ -20,7 +20,7 @@ from functions.run_training_step.outcomes import outcome
 from functions.run_training_step.preflight import check_dataset, check_lake, limits_of
 from functions.run_training_step.settings import Settings
 from personalization.keys import ACTIVE_MODEL
-from personalization.runtime.observability import logger, metrics
+from personalization.runtime.observability import logger, worker
 from training.capacity import Limits
 
 CHAMPION: Final = "champion"
@@ -38,7 +38,7 @@ class StepFailedError(RuntimeError):
         self.code = code
 
 
-@metrics.log_metrics
+@worker
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """Run `{"step", "run_id", "now", "shard_count", …}`; what else a step is told is `arguments`' to read."""
     step = event["step"]
@@ -136,6 +136,8 @@ def arguments(event: Mapping[str, Any], settings: Settings) -> list[str]:
         line += ["--split", event.get("split") or "auto", "--accept", event.get("accept") or "none"]
     if event["step"] == "train":
         line += ["--version", event["run_id"], "--code-version", settings.code_version]
+    if event["step"] == "share":
+        line += ["--fewest-users", settings.fewest_users]
     if event["step"] == "publish":
         line += ["--table", settings.table_name, "--model-bucket", settings.model_bucket]
     return line

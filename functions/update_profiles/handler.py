@@ -13,7 +13,7 @@ from personalization.names import Metric
 from personalization.projection import Projection
 from personalization.runtime.clock import now
 from personalization.runtime.due import due_in
-from personalization.runtime.observability import count, metrics, milliseconds, write_by
+from personalization.runtime.observability import count, milliseconds, worker, write_by
 
 _METRICS = {
     "applied": Metric.EVENTS_APPLIED,
@@ -26,7 +26,7 @@ _WORST_SECONDS = 2 * BEHIND_A_QUEUE.seconds + 3
 """How long what was begun may go on: a write and a read of a table that hangs."""
 
 
-@metrics.log_metrics
+@worker
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """Apply a batch, as much as there is time for; report the records Lambda must send again."""
     deadline = due_in(float("inf"), context, reserve=_WORST_SECONDS)

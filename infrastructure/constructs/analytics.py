@@ -34,6 +34,7 @@ class Analytics(Construct):
         lake: s3.IBucket,
         key: kms.IKey | None,
         named_queries: bool,
+        fewest: int,
     ) -> None:
         super().__init__(scope, construct_id)
         self.database = glue.CfnDatabase(
@@ -47,7 +48,7 @@ class Analytics(Construct):
         self._tables(lake)
         self.workgroup = self._workgroup(name, lake, key)
         if named_queries:
-            self._questions()
+            self._questions(fewest)
 
     def _tables(self, lake: s3.IBucket) -> None:
         for name, prefix, columns, description in (
@@ -86,8 +87,8 @@ class Analytics(Construct):
             ),
         )
 
-    def _questions(self) -> None:
-        for question in queries.questions():
+    def _questions(self, fewest: int) -> None:
+        for question in queries.questions(fewest):
             named = athena.CfnNamedQuery(
                 self,
                 question.name,

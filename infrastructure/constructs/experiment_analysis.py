@@ -45,7 +45,6 @@ class ExperimentAnalysis(Construct):
         environment: Environment,
     ) -> None:
         super().__init__(scope, construct_id)
-        # A message holds the name of an experiment at most: no need of the key.
         self.failed = DeadLetterQueue(self, "Failed", key=None)
         self.function = PythonFunction(
             self,

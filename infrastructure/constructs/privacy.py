@@ -187,6 +187,8 @@ def _retention(environment: Environment) -> dict[str, float]:
         "tombstone": TOMBSTONES_LIVE.to_days(),
         "training arrays without keys": RUNS_LIVE.to_days(),
     }
-    return days | (
-        {"backups of profiles": _BACKUPS_LIVE.to_days()} if environment.point_in_time_recovery else {}
-    )
+    if environment.point_in_time_recovery:
+        days["backups of profiles"] = _BACKUPS_LIVE.to_days()
+    if environment.retention.replaced_objects is not None:
+        days["replaced objects of the lake"] = environment.retention.replaced_objects
+    return days

@@ -9,14 +9,25 @@ from infrastructure.suppressions import acknowledge
 
 
 class PrivateBucket(s3.Bucket):
-    """Encrypted, reached by TLS only, never public.
-
-    Not versioned: what a person asks to be forgotten must be gone, not hidden behind a marker.
-    """
+    """Encrypted, reached by TLS only, never public."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, key: kms.IKey | None, removal_policy: RemovalPolicy
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        key: kms.IKey | None,
+        removal_policy: RemovalPolicy,
+        replaced_live: Duration | None = None,
     ) -> None:
+        """Define the bucket.
+
+        Parameters
+        ----------
+        replaced_live
+            How long what was overwritten or deleted can be brought back, against a slip; then it is gone for
+            good, as a person may ask. Left out, at once.
+        """
         super().__init__(
             scope,
             construct_id,
@@ -27,7 +38,12 @@ class PrivateBucket(s3.Bucket):
             enforce_ssl=True,
             object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
             removal_policy=removal_policy,
+            versioned=replaced_live is not None,
         )
+        if replaced_live is not None:
+            self.add_lifecycle_rule(
+                noncurrent_version_expiration=replaced_live, expired_object_delete_marker=True
+            )
         self.add_lifecycle_rule(abort_incomplete_multipart_upload_after=Duration.days(1))
         acknowledge(
             self,

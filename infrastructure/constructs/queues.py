@@ -19,7 +19,10 @@ _ATTEMPTS: Final = 5
 
 
 class DeadLetterQueue(sqs.Queue):
-    """Keeps what failed for good for two weeks, the longest SQS can; any message in it is an alarm."""
+    """Keeps what failed for good for two weeks, the longest SQS can; any message in it is an alarm.
+
+    Without a key of its own, it is under the environment's in the end, where there is one (`encrypt_all`).
+    """
 
     def __init__(self, scope: Construct, construct_id: str, *, key: kms.IKey | None) -> None:
         super().__init__(

@@ -48,6 +48,8 @@ class JobSurroundings:
     key: kms.IKey | None
     name_prefix: str
     """Of the names of jobs: `attune-prod`."""
+    fewest_users: int
+    """Distinct users behind shared lists."""
 
 
 class SageMakerSteps:
@@ -129,6 +131,8 @@ class SageMakerSteps:
                 "'--split', $.split",
                 "'--accept', $.accept",
             ]
+        if name == "share":
+            return [f"'--fewest-users', '{self._around.fewest_users}'"]
         if name == "publish":
             bucket = self._around.models.bucket_name
             return [f"'--table', '{self._around.table_name}'", f"'--model-bucket', '{bucket}'"]

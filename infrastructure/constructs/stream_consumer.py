@@ -57,7 +57,6 @@ class StreamConsumer(Construct):
         enhanced_fan_out: bool = False,
     ) -> None:
         super().__init__(scope, construct_id)
-        # Its messages name records and hold none, so they need no key of their own.
         self.failed_batches = DeadLetterQueue(self, "FailedBatches", key=None)
         source_arn = stream.stream_arn
         if enhanced_fan_out:

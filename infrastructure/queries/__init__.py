@@ -1,7 +1,8 @@
 """The usual questions to the lake, as Athena asks them: one file each, in Trino's SQL.
 
 A file begins with a comment: what it answers, and, after `-- with:`, which of the tables in `parts/` it
-reads. All look at the last 28 days: change the 28 to look further.
+reads. All look at the last 28 days: change the 28 to look further. `:fewest` is the number of
+distinct users below which nothing is told: a row of fewer is left out.
 """
 
 import re
@@ -9,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+FEWEST_USERS: Final = 20
+"""Where nobody says otherwise."""
 FOLDER: Final = Path(__file__).parent
 _HEAD: Final = re.compile(r"(?P<comment>(-- .*\n)+)")
 
@@ -22,12 +25,12 @@ class Question:
     sql: str
 
 
-def questions() -> list[Question]:
-    """Return all of them, in the order of their names."""
-    return [_question(path) for path in sorted(FOLDER.glob("*.sql"))]
+def questions(fewest: int = FEWEST_USERS) -> list[Question]:
+    """Return all of them, in the order of their names; nothing is told of fewer users than `fewest`."""
+    return [_question(path, fewest) for path in sorted(FOLDER.glob("*.sql"))]
 
 
-def _question(path: Path) -> Question:
+def _question(path: Path, fewest: int) -> Question:
     text = path.read_text()
     head = _HEAD.match(text)
     if head is None:
@@ -38,7 +41,7 @@ def _question(path: Path) -> Question:
     body = text[head.end() :].strip()
     tables = [_part(name) for name in (parts[0] if parts else [])]
     sql = f"WITH {',\n'.join(tables)}\n{body}" if tables else body
-    return Question(path.stem, description, sql)
+    return Question(path.stem, description, sql.replace(":fewest", str(fewest)))
 
 
 def _part(name: str) -> str:

@@ -23,4 +23,5 @@ LEFT JOIN (
   AND totals.experiment = members.experiment
   AND totals.variant = members.variant
 GROUP BY members.experiment, members.variant
+HAVING count(*) >= :fewest
 ORDER BY members.experiment, members.variant

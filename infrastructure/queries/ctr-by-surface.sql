@@ -7,4 +7,5 @@ SELECT
   100e0 * count_if(event_type = 'click') / nullif(count_if(event_type = 'impression'), 0) AS ctr_percent
 FROM outcomes
 GROUP BY day, surface
+HAVING count(DISTINCT user_key) >= :fewest
 ORDER BY day, surface

@@ -8,4 +8,5 @@ SELECT
 FROM outcomes CROSS JOIN UNNEST(assignments) AS given (experiment, variant, forced)
 WHERE NOT coalesce(forced, false)
 GROUP BY day, experiment, variant
+HAVING count(DISTINCT user_key) >= :fewest
 ORDER BY day, experiment, variant

@@ -7,4 +7,5 @@ SELECT
   count_if(bot) AS from_bots
 FROM records
 GROUP BY day, event_type
+HAVING count(DISTINCT user_key) >= :fewest OR event_type = 'item_upserted'
 ORDER BY day, event_type

@@ -6,4 +6,5 @@ SELECT
   100e0 * count(*) / sum(count(*)) OVER (PARTITION BY day) AS share_percent
 FROM answers
 GROUP BY day, source
+HAVING count(DISTINCT user_key) >= :fewest
 ORDER BY day, answers DESC, source

@@ -9,6 +9,7 @@ SELECT
   100e0 * count_if(shown AND clicked AND bought) / nullif(count_if(shown AND clicked), 0) AS bought_percent
 FROM (
   SELECT
+    user_key,
     min(surface) AS surface,
     bool_or(event_type = 'impression') AS shown,
     bool_or(event_type = 'click') AS clicked,
@@ -17,4 +18,5 @@ FROM (
   GROUP BY user_key, list_id, item_id
 ) AS items
 GROUP BY surface
+HAVING count(DISTINCT user_key) >= :fewest
 ORDER BY surface

@@ -8,11 +8,12 @@ SELECT
   avg(lag_seconds) AS mean_lag_seconds
 FROM (
   SELECT
-    day,
+    day, user_key,
     from_iso8601_timestamp(received_at) - from_iso8601_timestamp(occurred_at) > INTERVAL '7' DAY AS late,
     date_diff('second', from_iso8601_timestamp(occurred_at), from_iso8601_timestamp(received_at)) AS lag_seconds,
     row_number() OVER (PARTITION BY user_key, event_id ORDER BY received_at, sequence_number) - 1 AS earlier
   FROM records
 ) AS judged
 GROUP BY day
+HAVING count(DISTINCT user_key) >= :fewest
 ORDER BY day

@@ -14,4 +14,5 @@ FROM (
   WHERE user_key IS NOT NULL AND NOT bot
 ) AS visits
 GROUP BY first_day
+HAVING count(DISTINCT user_key) >= :fewest
 ORDER BY first_day

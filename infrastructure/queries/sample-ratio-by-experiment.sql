@@ -23,5 +23,5 @@ FROM (
   LEFT JOIN latest ON latest.experiment = counts.experiment AND latest.variant = counts.variant
 ) AS variants
 GROUP BY experiment
-HAVING count(*) > 1
+HAVING count(*) > 1 AND min(users) >= :fewest
 ORDER BY p_value, experiment

@@ -14,6 +14,7 @@ FROM (
     least(1e0 * count_if(event_type = 'click') / nullif(count_if(event_type = 'impression'), 0), 1e0) AS rate
   FROM outcomes
   GROUP BY item_id
+  HAVING count(DISTINCT user_key) >= :fewest
 ) AS items
 WHERE impressions > 0
 ORDER BY ctr_percent_at_least DESC, item_id

@@ -21,6 +21,7 @@ class AnalyticsStack(AttuneStack):
             lake=data.lake,
             key=data.key,
             named_queries=environment.capabilities.named_queries,
+            fewest=environment.fewest_users,
         )
         CfnOutput(self, "AnalyticsDatabase", value=analytics.database.ref)
         CfnOutput(self, "AnalyticsWorkGroup", value=analytics.workgroup.name)

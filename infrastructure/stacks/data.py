@@ -46,7 +46,7 @@ class DataStack(AttuneStack):
             else None
         )
         self.table = self._table()
-        self.lake = PrivateBucket(self, "Lake", key=self.key, removal_policy=self._removal)
+        self.lake = self._lake()
         self.lake.add_lifecycle_rule(prefix=ANSWERS, expiration=ANSWERS_LIVE)
         self.lake.add_lifecycle_rule(prefix="exports/", expiration=EXPORTS_LIVE)
         self.lake.add_lifecycle_rule(prefix="erasures/", expiration=TOMBSTONES_LIVE)
@@ -104,6 +104,25 @@ class DataStack(AttuneStack):
             deletion_protection=self.settings.retain_data,
             removal_policy=self._removal,
         )
+
+    def _lake(self) -> PrivateBucket:
+        periods = self.settings.retention
+        days = periods.replaced_objects
+        lake = PrivateBucket(
+            self,
+            "Lake",
+            key=self.key,
+            removal_policy=self._removal,
+            replaced_live=None if days is None else Duration.days(days),
+        )
+        for prefix, live in (
+            ("events/", periods.events),
+            ("exposures/", periods.exposures),
+            ("quarantine/", periods.quarantine),
+            ("experiments/state/", periods.experiment_states),
+        ):
+            lake.add_lifecycle_rule(prefix=prefix, expiration=Duration.days(live))
+        return lake
 
     def _models(self) -> PrivateBucket:
         bucket = PrivateBucket(self, "Models", key=self.key, removal_policy=self._removal)

@@ -97,6 +97,7 @@ class TrainingStack(AttuneStack):
                 "TABLE_NAME": data.table.table_name,
                 "CODE_VERSION": code_version(),
                 "EXPERIMENTS_ADDRESS": self._experiments.address,
+                "FEWEST_USERS": str(self.settings.fewest_users),
             },
             memory_mb=size.memory_mb,
             timeout=Duration.minutes(15),
@@ -144,6 +145,7 @@ class TrainingStack(AttuneStack):
             table_name=data.table.table_name,
             key=data.key,
             name_prefix=f"attune-{self.settings.name}",
+            fewest_users=self.settings.fewest_users,
         )
         shards = self.settings.training.ranking_shards
         return SageMakerSteps(self, engine, self._on_lambda(), surroundings, shard_count=shards)

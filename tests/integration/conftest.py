@@ -114,6 +114,7 @@ def laid_out(monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
             # Machines are shared; what happens when time is short is told in test_outages.py.
             "ANSWER_MILLISECONDS": "10000",
             "CODE_VERSION": "0.1.0+test",
+            "FEWEST_USERS": "5",
             "REFRESH_QUEUE_URL": url,
             "ERASURE_QUEUE_URL": erasures,
             "RETENTION": json.dumps({"backups of profiles": 35, "log lines": 90}),

@@ -19,6 +19,7 @@ from personalization.errors import ModelError
 from personalization.keys import ACTIVE_MODEL
 from personalization.ports import ActiveModel
 from personalization.profiles import at_seconds
+from personalization.runtime.discretion import InvocationFailedError
 
 pytestmark = pytest.mark.xdist_group("containers")
 Objects = dict[str, bytes]
@@ -96,7 +97,7 @@ def test_a_publish_that_is_interrupted_before_the_switch_changes_nothing_that_is
     in_service = active()
     run_night("tonight")
     fails_at_the_switch.append(True)
-    with pytest.raises(ConnectionResetError):
+    with pytest.raises(InvocationFailedError, match="ConnectionResetError"):
         step("publish", "tonight")
     assert active() == in_service
     written = [row for row in rows() if row["sk"]["S"].endswith("tonight")]

@@ -3,11 +3,13 @@
 import argparse
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 from rich.console import Console
 
+from supply_chain import npm
 from supply_chain.licences import objections
-from supply_chain.sbom import write
+from supply_chain.sbom import FOLDER, write
 from supply_chain.shipped import PARTS, ROOT, packages
 from supply_chain.vulnerabilities import PROJECTS, audit
 
@@ -18,28 +20,40 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("command", choices=["check", "sbom"])
     console = Console(highlight=False, soft_wrap=True)
     if parser.parse_args(argv).command == "sbom":
-        for file in write():
+        for file in [*write(), _npm_bill()]:
             console.print(file.relative_to(ROOT))
         return 0
     return int(any([_refused(console), _vulnerable(console)]))
 
 
+def _npm_bill() -> Path:
+    file = FOLDER / "npm.cdx.json"
+    file.write_text(npm.bill())
+    return file
+
+
 def _refused(console: Console) -> bool:
     shipped = sorted({name for part in PARTS for name in packages(part)})
-    refused = list(objections(shipped))
+    of_npm = npm.locked()
+    refused = [*objections(shipped), *npm.objections(of_npm)]
     for objection in refused:
         console.print(f"licence: {objection}", style="red")
-    console.print(f"licences: {len(shipped)} shipped packages, {len(refused)} refused")
+    console.print(
+        f"licences: {len(shipped)} shipped packages and {len(of_npm)} of npm, {len(refused)} refused"
+    )
     return bool(refused)
 
 
 def _vulnerable(console: Console) -> bool:
     found: list[str] = []
-    for project in PROJECTS:
-        answer = audit(project, today=datetime.now(UTC).date())
-        lock = f"{project}/uv.lock".removeprefix("./")
+    today = datetime.now(UTC).date()
+    answers = {
+        f"{project}/uv.lock".removeprefix("./"): (audit(project, today=today), "OSV") for project in PROJECTS
+    }
+    answers["package-lock.json"] = (npm.audit(today=today), "npm's advisories")
+    for lock, (answer, asked) in answers.items():
         if answer.asked_on is None:
-            console.print(f"vulnerabilities: {lock} not checked, OSV can't be reached", style="yellow")
+            console.print(f"vulnerabilities: {lock} not checked, {asked} can't be reached", style="yellow")
             continue
         console.print(f"vulnerabilities: {lock} asked on {answer.asked_on}, {len(answer.found)} known")
         found += answer.found

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from uuid import NAMESPACE_URL, uuid5
 
 from supply_chain.shipped import LOCAL_AWS, PARTS, ROOT, WHOLE, export
@@ -25,7 +25,11 @@ def write(folder: Path = FOLDER) -> list[Path]:
 
 def bill(options: Sequence[str], *, project: str = ".") -> str:
     """Return the bill of an export; it names what is inside, not when it was made."""
-    document = json.loads(export(options, form="cyclonedx1.5", project=project))
+    return normalized(json.loads(export(options, form="cyclonedx1.5", project=project)))
+
+
+def normalized(document: dict[str, Any]) -> str:
+    """Return a bill without time and random number: its serial number is made of its content."""
     del document["metadata"]["timestamp"]
     document.pop("serialNumber")
     content = json.dumps(document, sort_keys=True)

@@ -15,7 +15,7 @@ from uv import find_uv_bin
 from supply_chain.shipped import LOCAL_AWS, ROOT
 
 PROJECTS: Final = (".", LOCAL_AWS)
-_CACHE: Final = ROOT / ".local" / "advisories"
+CACHE: Final = ROOT / ".local" / "advisories"
 _FOUND_SOME: Final = 1
 _SECONDS: Final = 60
 _ONCE: Final = {**os.environ, "UV_HTTP_RETRIES": "0"}
@@ -56,7 +56,7 @@ def audit(
     today: date,
     accepted: Sequence[Accepted] = ACCEPTED,
     service_url: str | None = None,
-    cache: Path = _CACHE,
+    cache: Path = CACHE,
 ) -> Answer:
     """Ask OSV, or take the last answer about the same lock file.
 

@@ -155,36 +155,6 @@ def test_data_outlives_its_stack_in_prod_and_goes_with_it_elsewhere(assembly: As
         assert resource.body["DeletionPolicy"] == policy, resource.logical_id
 
 
-def test_prod_encrypts_what_is_stored_about_people_under_its_own_key(prod: Assembly) -> None:
-    encrypted = {
-        "AWS::DynamoDB::Table": "KMSMasterKeyId",
-        "AWS::Kinesis::Stream": "KeyId",
-        "AWS::S3::Bucket": "KMSMasterKeyID",
-        "AWS::SecretsManager::Secret": "KmsKeyId",
-    }
-    for type_, key in encrypted.items():
-        for resource in prod.of_type(type_):
-            assert f"'{key}': {{'Fn::GetAtt': ['Key" in str(resource.properties), resource.logical_id
-    assert "KmsMasterKeyId" in prod.one("AWS::SQS::Queue", "RefreshQueue8").properties
-
-
-def test_the_key_can_be_used_only_through_the_services_that_hold_data(prod: Assembly) -> None:
-    key = prod.one("AWS::KMS::Key").properties
-    assert key["EnableKeyRotation"] is True
-    (statement,) = [s for s in key["KeyPolicy"]["Statement"] if s["Principal"] == {"AWS": "*"}]
-    assert statement["Condition"]["StringEquals"].keys() == {"kms:CallerAccount", "kms:ViaService"}
-
-
-def test_no_bucket_is_public_and_all_demand_tls(assembly: Assembly) -> None:
-    buckets = assembly.of_type("AWS::S3::Bucket")
-    assert len(buckets) == 2
-    for bucket in buckets:
-        assert set(bucket.properties["PublicAccessBlockConfiguration"].values()) == {True}
-    assert len(assembly.of_type("AWS::S3::BucketPolicy")) == len(buckets)
-    for policy in assembly.of_type("AWS::S3::BucketPolicy"):
-        assert "aws:SecureTransport" in str(policy.properties)
-
-
 def test_the_stream_has_the_capacity_of_its_environment(assembly: Assembly) -> None:
     stream, capacity = assembly.one("AWS::Kinesis::Stream").properties, assembly.environment.stream
     mode = "PROVISIONED" if capacity.shards else "ON_DEMAND"

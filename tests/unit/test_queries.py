@@ -267,8 +267,8 @@ class World:
     month: Month
     lake: DuckLake
 
-    def ask(self, name: str) -> list[Row]:
-        return self.lake.ask({question.name: question for question in questions()}[name].sql)
+    def ask(self, name: str, fewest: int = 1) -> list[Row]:
+        return self.lake.ask({question.name: question for question in questions(fewest)}[name].sql)
 
 
 @pytest.fixture(scope="module", params=SEEDS)
@@ -477,6 +477,36 @@ def test_funnel_by_surface(world: World) -> None:
     ]
     assert world.ask("funnel-by-surface") == expected
     assert all(row["bought"] for row in expected)
+
+
+def users_by_day(world: World) -> dict[str, int]:
+    found = defaultdict(set)
+    for row in world.lake.ask(
+        "SELECT DISTINCT day, event.user_key AS user_key FROM events WHERE event.user_key IS NOT NULL"
+    ):
+        found[row["day"]].add(row["user_key"])
+    return {day: len(users) for day, users in found.items()}
+
+
+@pytest.mark.parametrize("question", [question.name for question in questions()])
+def test_an_answer_of_fewer_users_than_the_floor_is_left_out(world: World, question: str) -> None:
+    """The others are told as they were; shares of a day are of what is told of it."""
+    told = [set(map(str, world.ask(question, fewest))) for fewest in (1, 20, USERS * 10)]
+    assert told[0]
+    if question != "fallback-share-by-source":
+        assert told[1] <= told[0]
+    assert all("item_upserted" in row for row in told[2])
+
+
+def test_a_day_of_one_user_fewer_than_the_floor_is_never_told(world: World) -> None:
+    days = users_by_day(world)
+    floor = sorted(days.values())[len(days) // 2]
+    window = {row["day"] for row in world.ask("late-and-repeated-events")}
+    asked = {row["day"] for row in world.ask("late-and-repeated-events", floor)}
+    assert asked == {day for day in window if days[day] >= floor}
+    below = {row["day"] for row in world.ask("late-and-repeated-events", floor + 1)}
+    assert below == {day for day in asked if days[day] > floor}
+    assert below < asked < window
 
 
 @pytest.mark.parametrize("question", questions(), ids=lambda question: question.name)

@@ -182,3 +182,50 @@ def test_a_catalogue_without_acts_is_spread_evenly() -> None:
     assert dict(group_scores(nothing, whole, np.zeros(20), AT))[EVERYBODY].tolist() == pytest.approx(
         [0.05] * 20
     )
+
+
+def lists_of(events: list[Event], fewest: int) -> dict[str, list[tuple[str, float]]]:
+    log, profiles = log_of(events)
+    tables = build_tables(log.acts, log.items, at=at_seconds(NOW))
+    found = shared_lists(tables, log.acts, profiles, NOW, fewest)
+    return {name: [(item.item_id, item.score) for item in items] for name, items in found}
+
+
+def of_crowds(crowds: dict[int, int], *, days: int) -> list[Event]:
+    """So many users of an item, each once."""
+    return [
+        one
+        for number, users in crowds.items()
+        for user in range(users)
+        for one in acts_of(f"{days}-{number}-{user}", [number], COASTAL, days=days)
+    ]
+
+
+@pytest.mark.parametrize("name", [POPULAR, TRENDING])
+def test_what_a_user_fewer_than_the_floor_came_to_has_no_place_of_its_own(name: str) -> None:
+    floor = 8
+    crowds = of_crowds({3: floor, 5: floor - 1, 7: floor + 1}, days=3)
+    often = [
+        replace(one, event_id=f"again-{hour}", occurred_at=one.occurred_at - timedelta(hours=hour))
+        for hour in range(1, 30)
+        for one in acts_of("3-5-0", [5], COASTAL)
+    ]
+    told = lists_of([*crowds, *(replace(one, received_at=one.occurred_at) for one in often)], floor)[name]
+    assert {item for item, _ in told[:2]} == {"item-3", "item-7"}
+    assert [item for item, _ in told[2:]] == sorted(f"item-{n}" for n in range(20) if n not in (3, 7))
+    assert all(score > 0 for _, score in told[:2])
+    assert {score for _, score in told[2:]} == {0.0}
+
+
+def test_what_too_few_made_a_trend_of_follows_as_it_is_popular() -> None:
+    before = of_crowds({9: 30, 4: 20}, days=60)
+    told = lists_of([*before, *of_crowds({2: 10, 4: 3}, days=3)], 10)
+    assert [item for item, _ in told[TRENDING][:3]] == ["item-2", "item-9", "item-4"]
+    assert [item for item, _ in told[POPULAR][:3]] == ["item-9", "item-4", "item-2"]
+
+
+def test_a_floor_of_one_tells_all_and_a_higher_floor_than_users_tells_nothing() -> None:
+    events = of_crowds({3: 2, 5: 1}, days=3)
+    assert [item for item, score in lists_of(events, 1)[POPULAR] if score] == ["item-3", "item-5"]
+    nothing = lists_of(events, 4)
+    assert nothing[POPULAR] == nothing[TRENDING] == sorted((item.item_id, 0.0) for item in ITEMS)

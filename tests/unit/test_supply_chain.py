@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from supply_chain import licences
+from supply_chain import licences, npm
 from supply_chain.sbom import write
 from supply_chain.shipped import LOCAL_AWS, PARTS, ROOT, packages
 from supply_chain.vulnerabilities import Accepted, audit
@@ -112,3 +112,59 @@ def test_without_a_network_the_last_answer_about_the_same_lock_holds(osv: str, t
     audit(".", today=TODAY, service_url=osv, cache=tmp_path)
     offline = audit(".", today=TODAY.replace(month=12), service_url=NOBODY, cache=tmp_path)
     assert (offline.asked_on, len(offline.found)) == (TODAY, 1)
+
+
+def test_every_licence_of_npm_is_allowed_or_has_a_reason() -> None:
+    packages_of_npm = npm.locked()
+    assert list(npm.objections(packages_of_npm)) == []
+    for name, stated in npm.REASONED:
+        assert packages_of_npm[name]["license"] == stated
+    refused = npm.objections({"somebody": {"license": "GPL-3.0-only"}, "nobody": {}})
+    assert [objection.partition(":")[0] for objection in refused] == ["somebody", "nobody"]
+
+
+def test_the_bill_of_npm_names_all_that_is_locked_wherever_it_is_made(tmp_path: Path) -> None:
+    for name in ("package.json", "package-lock.json"):
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    text = npm.bill()
+    assert npm.bill(tmp_path) == text
+    named = {(each["name"], each["version"]) for each in json.loads(text)["components"]}
+    assert named == {(name, package["version"]) for name, package in npm.locked().items()}
+
+
+@pytest.fixture
+def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """npm's registry on this machine, which knows of one vulnerability: of axe-core."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    advisory = {"id": 1, "title": "bad", "severity": "high", "vulnerable_versions": "<99", "url": "a/GHSA-1"}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps({"axe-core": [advisory]}).encode())
+
+        def do_GET(self) -> None:
+            self.send_response(404)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None: ...
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+
+
+def test_what_npm_knows_is_told_and_its_last_answer_holds_without_a_network(
+    registry: str, tmp_path: Path
+) -> None:
+    assert npm.audit(today=TODAY, registry=NOBODY, cache=tmp_path).asked_on is None
+    (line,) = npm.audit(today=TODAY, registry=registry, cache=tmp_path).found
+    assert line.startswith("axe-core")
+    assert line.endswith("high, bad (a/GHSA-1)")
+    lived_with = [Accepted("GHSA-1", "run on pages of our own", until=TODAY)]
+    assert not npm.audit(today=TODAY, accepted=lived_with, registry=NOBODY, cache=tmp_path).found
+    offline = npm.audit(today=TODAY.replace(month=12), registry=NOBODY, cache=tmp_path)
+    assert (offline.asked_on, offline.found) == (TODAY, [line])

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from personalization.ranking import Model
+from training.anonymity import FEWEST_USERS
 from training.dataset import load_dataset
 from training.folders import parse_job
 from training.lists import shared, write_lists
@@ -12,10 +13,13 @@ from training.split import Stage
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Read channels *dataset* and *model*, write one file of channel *lists*."""
-    job = parse_job(argv, "share")
+    fewest = {"type": int, "default": FEWEST_USERS, "help": "distinct users behind all that is told"}
+    job = parse_job(argv, "share", fewest_users=fewest)
     dataset = load_dataset(job.folders.input("dataset"), [Stage.SERVE])
     model = Model.load(job.folders.input("model"))
-    common = shared_lists(model.tables, dataset.log.acts, dataset.profiles[Stage.SERVE], job.now)
+    common = shared_lists(
+        model.tables, dataset.log.acts, dataset.profiles[Stage.SERVE], job.now, job.options.fewest_users
+    )
     write_lists(shared(common, model.version, job.now), job.folders.output("lists") / "shared.jsonl.gz")
     return 0
 

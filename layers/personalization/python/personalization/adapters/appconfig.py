@@ -61,8 +61,10 @@ class AppConfigSession:
         try:
             answer = self.client.get_latest_configuration(ConfigurationToken=token or self._begin())
             body = answer["Configuration"].read()
-        except (ClientError, BotoCoreError) as error:
-            raise Unavailable(f"AppConfig: {error}") from error
+        except ClientError as error:
+            raise Unavailable(f"AppConfig: {error.response['Error']['Code']}") from error
+        except BotoCoreError as error:
+            raise Unavailable(f"AppConfig: {type(error).__name__}") from error
         self._token = answer["NextPollConfigurationToken"]
         self.interval = timedelta(seconds=answer["NextPollIntervalInSeconds"])
         return parse_definitions(body) if body else None

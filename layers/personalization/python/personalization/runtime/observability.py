@@ -1,18 +1,38 @@
 """One logger and one metrics buffer a process; service and namespace come from POWERTOOLS_* variables."""
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
+from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics, single_metric
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from personalization.names import Dimension, Metric
+from personalization.runtime.discretion import DiscreetFormatter, discreet, hush_libraries
 
 # A request that is refused whole has nothing to count, and no need to say so in the log.
 warnings.filterwarnings("ignore", "No application metrics to publish")
 
-logger = Logger()
+hush_libraries()
+
+logger = Logger(logger_formatter=DiscreetFormatter())
 metrics = Metrics()
+
+
+def worker[Answer](handler: Callable[[Mapping[str, Any], Any], Answer]) -> Callable[..., Answer]:
+    """Write the metrics of each invocation, and raise faults without what they quote: Lambda logs them."""
+
+    @metrics.log_metrics
+    @wraps(handler)
+    def invoke(event: Mapping[str, Any], context: Any) -> Answer:
+        try:
+            return handler(event, context)
+        except Exception as error:
+            logger.exception("the invocation failed")
+            raise discreet(error) from None
+
+    return invoke
 
 
 def count(metric: Metric, value: float = 1) -> None:
