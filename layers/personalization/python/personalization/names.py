@@ -115,6 +115,17 @@ class Source(StrEnum):
     """Nothing is published yet: an empty list."""
 
 
+class Consent(StrEnum):
+    """What a person agreed to, the least strict first."""
+
+    PERSONALIZATION = "personalization"
+    """Events make a profile, which answers are made of."""
+    FUNCTIONAL = "functional"
+    """The service works; events count for trends without saying whose they are."""
+    NONE = "none"
+    """Nothing is kept but the refusal."""
+
+
 class Ranker(StrEnum):
     """The ways a user's list can be ordered; a variant of an experiment chooses one."""
 

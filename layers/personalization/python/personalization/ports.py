@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from personalization.builds import Build
+from personalization.consent import Standing
 from personalization.events import Event, Item
 from personalization.experiment_results import ExperimentResults
 from personalization.experiments import Definitions
@@ -141,6 +142,14 @@ class ProfileStore(Protocol):
         Conflict
             Another version is stored. It may be this very one, if the answer to a first try got lost.
         """
+        ...
+
+
+class ConsentStore(Protocol):
+    """What users said of consent."""
+
+    def standings(self, user_keys: Iterable[str]) -> dict[str, Standing]:
+        """Return what is in force for those who said something; others are left out. Eventually consistent."""
         ...
 
 

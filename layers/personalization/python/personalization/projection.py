@@ -14,11 +14,14 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from personalization.attribution import Attribution, attribute
+from personalization.consent import withdraws
 from personalization.errors import Conflict, InvalidInput, Unavailable
 from personalization.events import DELIBERATE, Event, decode_event
 from personalization.ledger import Mark
+from personalization.names import Consent
 from personalization.ports import (
     Catalog,
+    ErasureQueue,
     ItemChange,
     ProfileStore,
     Quarantine,
@@ -28,6 +31,7 @@ from personalization.ports import (
     UserState,
 )
 from personalization.profiles import Outcome, apply
+from personalization.withdrawal import holds_more_than_the_word, mark_for_erasure
 
 REFRESH_INTERVAL: Final = timedelta(seconds=2)
 _WRITE_ATTEMPTS: Final = 3
@@ -37,6 +41,7 @@ _BOOK: Final = {
     Outcome.DUPLICATE: "duplicate",
     Outcome.BOT: "filtered",
     Outcome.LATE: "filtered",
+    Outcome.WITHDRAWN: "filtered",
 }
 
 _Events = list[tuple[StreamRecord, Event]]
@@ -74,6 +79,7 @@ class _Fold:
     attributions: dict[Attribution, float] = field(default_factory=dict)
     newest: datetime | None = None
     delay_seconds: int | None = None
+    forgets: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +100,8 @@ class Projector:
     catalog: Catalog
     quarantine: Quarantine
     refreshes: RefreshQueue
+    erasures: ErasureQueue
+    consent_default: Consent
     token_secret: bytes
     epoch: int
     clock: Callable[[], datetime]
@@ -133,6 +141,9 @@ class Projector:
                 continue
             try:
                 event = decode_event(record.data)
+                if event.anonymous:
+                    # Nobody's profile: `ingest_events` counted it as filtered when it took it in.
+                    continue
                 if event.item is not None:
                     items.append((record, event))
                 elif event.user_key:
@@ -164,6 +175,8 @@ class Projector:
                 return fold
             version = self.new_id()
             try:
+                if fold.forgets:
+                    self.erasures.send(mark_for_erasure(user_key, fold.state, self.clock()))
                 self.profiles.save(user_key, fold.state, version=version, now=self.clock())
             except Conflict:
                 state = self.profiles.load([user_key])[user_key]
@@ -184,6 +197,8 @@ class Projector:
             state.mark = mark
             fold.handled += 1
             fold.newest = record.arrived_at
+            if withdraws(event):
+                fold.forgets |= holds_more_than_the_word(state, self.consent_default)
             outcome = apply(state.profile, event) if state.seen.add(event.event_id) else Outcome.DUPLICATE
             fold.outcomes[_BOOK[outcome]] += 1
             if outcome is Outcome.APPLIED:
