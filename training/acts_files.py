@@ -23,15 +23,17 @@ class _Facts(msgspec.Struct):
     items: tuple[Item, ...]
     events: int
     last_at: datetime | None
+    since: dict[str, int] = {}
 
 
 def save_log(log: ActLog, folder: Path) -> None:
     """Write a log into a folder: 28 bytes an act, 18 an item shown, the ids of users and the items."""
-    facts = _Facts(log.users, log.items, log.events, log.last_at)
+    facts = _Facts(log.users, log.items, log.events, log.last_at, dict(log.since))
     (folder / "facts.json").write_bytes(msgspec.json.encode(facts))
     for name in _COLUMNS:
         np.save(folder / f"acts.{name}.npy", getattr(log.acts, name))
         np.save(folder / f"owned.{name}.npy", getattr(log.owned, name))
+        np.save(folder / f"anonymous.{name}.npy", getattr(log.anonymous, name))
     for name in _SHOWN:
         np.save(folder / f"shown.{name}.npy", getattr(log.shown, name))
 
@@ -39,11 +41,12 @@ def save_log(log: ActLog, folder: Path) -> None:
 def load_log(folder: Path) -> ActLog:
     """Read what `save_log` wrote."""
     facts = msgspec.json.decode((folder / "facts.json").read_bytes(), type=_Facts)
-    acts, owned = (
-        Acts(*(np.load(folder / f"{part}.{name}.npy") for name in _COLUMNS)) for part in ("acts", "owned")
+    acts, owned, anonymous = (
+        Acts(*(np.load(folder / f"{part}.{name}.npy") for name in _COLUMNS))
+        for part in ("acts", "owned", "anonymous")
     )
     shown = Impressions(*(np.load(folder / f"shown.{name}.npy") for name in _SHOWN))
-    return ActLog(facts.users, facts.items, acts, owned, facts.events, facts.last_at, shown)
+    return ActLog(facts.users, facts.items, acts, owned, facts.events, facts.last_at, shown, anonymous, facts.since)
 
 
 def save_slates(slates: Slates, folder: Path) -> None:

@@ -3,7 +3,7 @@
 ``python -m training.bulk_import --events FILE... --items FILE --table T --lake-bucket B
 --user-key-secret-arn ARN``
 
-An imported event was received when it happened. Each user's mark remembers how far an import came, as
+An imported event was received when it happened, and enters as far as its user's consent lets it. Each user's mark remembers how far an import came, as
 (import number, line): running the same import again, or after a crash, changes nothing. A number belongs to
 its files for good: another import under it is refused. Cost: one pass over
 the events, one read and one conditional write a user and chunk, one object a chunk. Memory: one chunk.
@@ -11,7 +11,7 @@ the events, one read and one conditional write a user and chunk, one object a ch
 
 import argparse
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -32,6 +32,7 @@ from personalization.adapters.dynamodb import DynamoCatalog, DynamoProfileStore
 from personalization.adapters.s3 import S3Archive
 from personalization.adapters.secrets import read_secret
 from personalization.archiving import LakeLine, pack
+from personalization.consent import admitted
 from personalization.errors import InvalidInput
 from personalization.events import (
     Event,
@@ -45,6 +46,7 @@ from personalization.events import (
 from personalization.identity import user_key
 from personalization.keys import imported_object
 from personalization.ledger import Mark
+from personalization.names import Consent
 from personalization.ports import Archive, Catalog, ItemChange, ProfileStore, UserState
 from personalization.profiles import Outcome, apply
 from training.sources import lines_of
@@ -90,12 +92,15 @@ class Importer:
     arrived_at: datetime
     is_bot: Callable[[str], bool]
     new_id: Callable[[], str]
+    consent_default: Consent = Consent.PERSONALIZATION
 
     def events(self, lines: Iterable[bytes], report: ImportReport) -> None:
         """Import client events, one JSON object a line; broken lines are counted with their reason."""
         for chunk in batched(self._parse(lines, report), CHUNK_EVENTS, strict=False):
-            self._write_lake((f"event-{number}", event) for number, event in chunk)
-            self._fold(chunk, report)
+            states = self.profiles.load({event.user_key for _, event in chunk})
+            admitted = list(self._admitted(chunk, states, report))
+            self._write_lake((f"event-{number}", event) for number, event in admitted)
+            self._fold(admitted, states, report)
 
     def items(self, lines: Iterable[bytes], report: ImportReport) -> None:
         """Import the catalogue, one JSON object a line."""
@@ -138,6 +143,22 @@ class Importer:
                 report.outcomes["rejected"] += 1
                 report.reasons[error.code] += 1
 
+    def _admitted(
+        self, chunk: Sequence[Numbered], states: Mapping[str, UserState], report: ImportReport
+    ) -> Iterator[Numbered]:
+        """Leave of events what consent allows: that of the table, and then what the history itself says."""
+        standings = {user: state.profile.standing(self.consent_default) for user, state in states.items()}
+        for number, event in chunk:
+            user, name = event.user_key, partial(user_key, self.secret, f"{event.user_key}\n{event.event_id}")
+            try:
+                kept = admitted(event, standings[user], name=name)
+            except InvalidInput as error:
+                report.outcomes["rejected"] += 1
+                report.reasons[error.code] += 1
+            else:
+                standings[user] = standings[user].after(kept)
+                yield number, kept
+
     def _write_lake(self, numbered: Iterable[tuple[str, Event]]) -> None:
         """Write one object named by its content; readers know a line again by import and place in it."""
         body = pack(
@@ -147,11 +168,15 @@ class Importer:
         digest = blake2b(body, digest_size=16).hexdigest()
         self.lake.put(imported_object(self.arrived_at, digest=digest), body)
 
-    def _fold(self, chunk: Sequence[Numbered], report: ImportReport) -> None:
+    def _fold(
+        self, chunk: Sequence[Numbered], states: Mapping[str, UserState], report: ImportReport
+    ) -> None:
         by_user: dict[str, list[Numbered]] = {}
         for number, event in chunk:
-            by_user.setdefault(event.user_key, []).append((number, event))
-        states = self.profiles.load(by_user)
+            if event.anonymous:
+                report.outcomes["filtered"] += 1
+            else:
+                by_user.setdefault(event.user_key, []).append((number, event))
 
         def write(user: str) -> Counter[str]:
             outcomes = self._fold_user(states[user], by_user[user])
@@ -172,7 +197,7 @@ class Importer:
                 continue
             state.import_mark = mark
             outcome = apply(state.profile, event) if state.seen.add(event.event_id) else Outcome.DUPLICATE
-            filtered = outcome in (Outcome.BOT, Outcome.LATE)
+            filtered = outcome in (Outcome.BOT, Outcome.LATE, Outcome.WITHDRAWN)
             outcomes["filtered" if filtered else outcome.value] += 1
         return outcomes
 
@@ -204,6 +229,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--table", required=True)
     parser.add_argument("--lake-bucket", required=True)
     parser.add_argument("--user-key-secret-arn", required=True)
+    parser.add_argument(
+        "--consent-default",
+        type=Consent,
+        choices=list(Consent),
+        default=Consent.PERSONALIZATION,
+        help="of users of whom neither the table nor the history knows a word",
+    )
     parser.add_argument("--number", type=int, default=1, help="raise it to import more history later")
     arguments = parser.parse_args(argv)
     table, objects = boto3.client("dynamodb"), boto3.client("s3")
@@ -216,6 +248,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         arrived_at=datetime.now(UTC),
         is_bot=cache(is_crawler),
         new_id=lambda: uuid4().hex,
+        consent_default=arguments.consent_default,
     )
     report = ImportReport()
     console = Console(stderr=True)

@@ -132,6 +132,17 @@ class Slates:
         """Return the same slates, a user's new number at the place of the old one."""
         return replace(self, user=array("i", users[np.asarray(self.user, dtype=np.int64)].tolist()))
 
+    def since(self, first: Ints) -> "Slates":
+        """Return the slates from each user's first that counts on; `first` (users,) is its place."""
+        kept = np.arange(len(self.user)) >= first[np.asarray(self.user, dtype=np.int64)]
+        length = np.diff(np.asarray(self.end), prepend=0)
+        columns = {
+            name: array(code, np.asarray(getattr(self, name))[kept].tolist())
+            for name, code in (("user", "i"), ("at", "q"), ("digest", "I"))
+        }
+        item = array("i", np.asarray(self.item)[np.repeat(kept, length)].tolist())
+        return replace(self, **columns, end=array("q", np.cumsum(length[kept]).tolist()), item=item)
+
     def ordered(self, users: Ints, places: Mapping[str, int]) -> Impressions:
         """Renumber users and put items at their places, those without one left out, and order them.
 

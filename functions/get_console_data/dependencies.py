@@ -14,6 +14,7 @@ from personalization.adapters.secrets import read_secret
 from personalization.experiments import NO_EXPERIMENTS, Definitions
 from personalization.identity import user_key
 from personalization.inspection import Inspector
+from personalization.names import Consent
 from personalization.runtime.settings import load_settings
 
 
@@ -51,5 +52,5 @@ def dependencies() -> Dependencies:
         deployed=DeployedDefinitions(impatient("appconfigdata"), address),
         user_key=partial(user_key, read_secret(impatient("secretsmanager"), settings.user_key_secret_arn)),
         alarm_prefix=settings.alarm_prefix,
-        inspector=Inspector(lists, catalogue.items),
+        inspector=Inspector(lists, catalogue.items, Consent(settings.consent_default)),
     )

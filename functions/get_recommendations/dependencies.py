@@ -13,6 +13,7 @@ from personalization.adapters.sqs import SqsRefreshQueue
 from personalization.bots import is_bot_calling
 from personalization.definitions import parse_definitions
 from personalization.identity import user_key
+from personalization.names import Consent
 from personalization.runtime.clock import new_id, now
 from personalization.runtime.observability import count_unread
 from personalization.runtime.settings import load_settings
@@ -43,6 +44,7 @@ def dependencies() -> Dependencies:
         clock=now,
         new_id=new_id,
         defaults=parse_definitions(settings.default_treatments.encode()),
+        consent_default=Consent(settings.consent_default),
     )
     secret = read_secret(secrets, settings.user_key_secret_arn)
     return Dependencies(

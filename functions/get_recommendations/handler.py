@@ -9,7 +9,7 @@ import msgspec
 from functions.get_recommendations.dependencies import dependencies
 from personalization.experiments import Assignment
 from personalization.exposures import MESSAGE, Exposure, assigned
-from personalization.names import Dimension, Metric
+from personalization.names import Consent, Dimension, Metric
 from personalization.queries import parse_query
 from personalization.runtime.http import (
     Event,
@@ -22,6 +22,7 @@ from personalization.runtime.http import (
     respond,
 )
 from personalization.runtime.observability import count_by, logger
+from personalization.serving import Query, Recommendations
 from personalization.tokens import tail
 
 
@@ -38,22 +39,8 @@ def handler(event: Event, context: Any) -> Response:
     )
     answer = deps.recommender.recommend(query)
     count_by(Metric.RECOMMENDATIONS_SERVED, {Dimension.SOURCE: answer.source})
-    exposure = Exposure(
-        request_id=context.aws_request_id,
-        at=answer.issued_at,
-        user_key=query.user_key,
-        surface=query.surface,
-        list_id=answer.list_id,
-        source=answer.source,
-        model_version=answer.model_version or "",
-        receipt=tail(answer.recommendation_id),
-        assignments=assigned(answer.assignments, forced=query.forced),
-        session_id=query.session_id,
-        **answer.facts._asdict(),
-        bot=deps.is_bot_calling(header(event, "user-agent") or ""),
-    )
-    # The line is the record: a subscription of the log brings it to the lake (docs/decisions/0054).
-    logger.info(MESSAGE, exposure=msgspec.to_builtins(exposure))
+    if answer.consent is Consent.PERSONALIZATION:
+        _leave_exposure(event, context, query, answer)
     forced = {"forced": _shown(query.forced)} if query.forced else {}
     return respond(
         HTTPStatus.OK,
@@ -66,8 +53,29 @@ def handler(event: Event, context: Any) -> Response:
             "assignments": _shown(answer.assignments),
             **forced,
             "experiments": "in_force" if answer.experiments_known else "unavailable",
+            "consent": answer.consent,
         },
     )
+
+
+def _leave_exposure(event: Event, context: Any, query: Query, answer: Recommendations) -> None:
+    """Log who was shown what: the line is the record, and names its user (docs/decisions/0054, 0070)."""
+    exposure = Exposure(
+        request_id=context.aws_request_id,
+        at=answer.issued_at,
+        user_key=query.user_key,
+        surface=query.surface,
+        list_id=answer.list_id,
+        source=answer.source,
+        model_version=answer.model_version or "",
+        receipt=tail(answer.recommendation_id),
+        assignments=assigned(answer.assignments, forced=query.forced),
+        session_id=query.session_id,
+        **answer.facts._asdict(),
+        bot=dependencies().is_bot_calling(header(event, "user-agent") or ""),
+    )
+    # A subscription of the log brings it to the lake.
+    logger.info(MESSAGE, exposure=msgspec.to_builtins(exposure))
 
 
 def _shown(assignments: Iterable[Assignment]) -> list[dict[str, str]]:

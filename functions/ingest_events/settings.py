@@ -5,7 +5,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Settings:
-    """Where events go, and the key of the pseudonyms."""
+    """Where events go, the key of the pseudonyms, and where consent is read.
+
+    Attributes
+    ----------
+    consent_default
+        A `names.Consent`, of who never said anything.
+    """
 
     stream_name: str
     user_key_secret_arn: str
+    table_name: str
+    consent_default: str

@@ -26,7 +26,12 @@ from infrastructure.local import emf, metric_math
 from infrastructure.local.errors import MetricMathError
 from personalization import tokens
 from personalization.adapters.dynamodb import _state
-from personalization.adapters.memory import MemoryQuarantine, MemoryRefreshQueue, MemoryTable
+from personalization.adapters.memory import (
+    MemoryErasureQueue,
+    MemoryQuarantine,
+    MemoryRefreshQueue,
+    MemoryTable,
+)
 from personalization.archiving import LakeLine, archive, pack, read_events, read_lines
 from personalization.definitions import parse_definitions
 from personalization.errors import CorruptData, InvalidEvent, InvalidInput, InvalidToken
@@ -43,6 +48,7 @@ from personalization.experiments import Assignment
 from personalization.ingestion import split_batch
 from personalization.ledger import Mark, SeenIds
 from personalization.lists import decode_list, encode_list
+from personalization.names import Consent
 from personalization.profile_encoding import decode, encode
 from personalization.profiles import Profile, apply
 from personalization.projection import Projector
@@ -146,6 +152,8 @@ def test_canonical_events_are_applied_or_set_aside_and_never_stop_the_stream(raw
         catalog=table,
         quarantine=MemoryQuarantine(),
         refreshes=MemoryRefreshQueue(),
+        erasures=MemoryErasureQueue(),
+        consent_default=Consent.PERSONALIZATION,
         token_secret=b"secret",
         epoch=1,
         clock=lambda: NOW,

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 from factories import NOW, event, record
 from personalization.adapters.memory import (
+    MemoryErasureQueue,
     MemoryQuarantine,
     MemoryRefreshQueue,
     MemoryTable,
@@ -13,6 +14,7 @@ from personalization.adapters.memory import (
 )
 from personalization.errors import Conflict, InvalidInput, Unavailable
 from personalization.events import Item, upsert_item
+from personalization.names import Consent
 from personalization.ports import RefreshRequest, StreamRecord, UserState
 from personalization.profile_encoding import decode
 from personalization.profiles import Profile
@@ -35,6 +37,8 @@ class World:
             catalog=self.table,
             quarantine=self.quarantine,
             refreshes=self.refreshes,
+            erasures=MemoryErasureQueue(),
+            consent_default=Consent.PERSONALIZATION,
             token_secret=b"secret",
             epoch=self.epoch,
             clock=lambda: self.now,

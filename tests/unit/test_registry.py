@@ -9,7 +9,7 @@ import pytest
 from moto import mock_aws
 
 from factories import NOW
-from personalization.adapters.dynamodb import DynamoListStore
+from personalization.adapters.dynamodb import DynamoListStore, DynamoProfileStore
 from personalization.adapters.s3 import S3Archive
 from personalization.ports import ActiveModel
 from personalization.registry import METADATA_FILE, Metadata
@@ -38,7 +38,8 @@ def publish(version: str, folder: Path, day: int, *, known: bool = True) -> None
     )
     (folder / METADATA_FILE).write_bytes(msgspec.json.encode(metadata))
     lists = DynamoListStore(boto3.client("dynamodb"), TABLE)
-    publisher = Publisher(S3Archive(boto3.client("s3"), "models"), lists, NOW)
+    users = DynamoProfileStore(boto3.client("dynamodb"), TABLE)
+    publisher = Publisher(S3Archive(boto3.client("s3"), "models"), lists, users, NOW)
     publisher.publish(folder, version, [], msgspec.json.encode(QUALITY) if known else None)
 
 

@@ -298,7 +298,7 @@ def test_publishing_writes_files_and_lists_before_the_switch(tmp_path: Path) -> 
     (tmp_path / "tables").mkdir()
     (tmp_path / "tables" / "a.npy").write_bytes(b"1")
     models, table = MemoryArchive(), Watchful()
-    publisher = Publisher(models, table, NOW)
+    publisher = Publisher(models, table, table, NOW)
     assert publisher.publish(tmp_path, "v1", [stored("v1", "a")]) == 1
     publisher.publish(tmp_path, "v2", [stored("v2", "b")])
     publisher.publish(tmp_path, "v2", [stored("v2", "b")])
@@ -310,11 +310,11 @@ def test_publishing_writes_files_and_lists_before_the_switch(tmp_path: Path) -> 
 def test_a_published_version_never_changes(tmp_path: Path) -> None:
     (tmp_path / METADATA_FILE).write_bytes(b"one")
     models, table = MemoryArchive(), MemoryTable()
-    Publisher(models, table, NOW).publish(tmp_path, "v1", [], quality=b"good")
-    Publisher(models, table, NOW).publish(tmp_path, "v1", [], quality=b"good")
+    Publisher(models, table, table, NOW).publish(tmp_path, "v1", [], quality=b"good")
+    Publisher(models, table, table, NOW).publish(tmp_path, "v1", [], quality=b"good")
     (tmp_path / METADATA_FILE).write_bytes(b"two")
     with pytest.raises(ModelError, match=r"models/v1/metadata\.json is published already"):
-        Publisher(models, table, NOW).publish(tmp_path, "v1", [])
+        Publisher(models, table, table, NOW).publish(tmp_path, "v1", [])
     assert models.objects["models/v1/metadata.json"] == b"one"
 
 
@@ -322,7 +322,7 @@ def test_publishing_never_replaces_a_fresher_list(tmp_path: Path) -> None:
     table = MemoryTable()
     fresh = stored("v1", "fresh", revision=5)
     table.write_list(fresh.key, fresh.recommendations, expires_at=0)
-    assert Publisher(MemoryArchive(), table, NOW).publish(tmp_path, "v1", [stored("v1", "old")]) == 0
+    assert Publisher(MemoryArchive(), table, table, NOW).publish(tmp_path, "v1", [stored("v1", "old")]) == 0
     assert table.read([fresh.key]).lists[fresh.key].items[0].item_id == "fresh"
 
 

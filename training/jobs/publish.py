@@ -6,7 +6,7 @@ from pathlib import Path
 import boto3
 import msgspec
 
-from personalization.adapters.dynamodb import DynamoListStore
+from personalization.adapters.dynamodb import DynamoListStore, DynamoProfileStore
 from personalization.adapters.s3 import S3Archive
 from personalization.errors import ModelError
 from personalization.ranking import read_metadata
@@ -24,9 +24,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     metadata = read_metadata(model)
     if metadata is None:
         raise ModelError("there is no model to publish")
+    table = boto3.client("dynamodb")
     publisher = Publisher(
         models=S3Archive(boto3.client("s3"), job.options.model_bucket),
-        lists=DynamoListStore(boto3.client("dynamodb"), job.options.table),
+        lists=DynamoListStore(table, job.options.table),
+        consents=DynamoProfileStore(table, job.options.table),
         now=job.now,
     )
     lists, quality = read_lists(job.folders.input("lists")), _quality(job.folders.input("report"))

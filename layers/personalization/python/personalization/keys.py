@@ -51,6 +51,15 @@ def profile_key(user_key: str) -> Key:
     return Key(f"USER#{user_key}", "PROFILE")
 
 
+def user_of(key: Key) -> str | None:
+    """Return the key of the user whose record this is; None if it is nobody's.
+
+    >>> user_of(profile_key("u")), user_of(ACTIVE_MODEL)
+    ('u', None)
+    """
+    return key.pk.removeprefix("USER#") if key.pk.startswith("USER#") else None
+
+
 def list_key(user_key: str, *, surface: str, version: str, build: Build = BY_RELEVANCE) -> Key:
     """Key of a user's list: treatments that build it alike share it, others have their own.
 

@@ -17,7 +17,7 @@ from personalization.errors import ModelError, Unavailable
 from personalization.experiments import Definitions, Visitor
 from personalization.keys import Key
 from personalization.lists import STORED_ITEMS, ListItem, RecommendationList
-from personalization.names import DEFAULT_SURFACE, Ranker
+from personalization.names import DEFAULT_SURFACE, Consent, Ranker
 from personalization.policies import Policy
 from personalization.ports import DefinitionSource, ListStore, ProfileStore, RefreshRequest
 from personalization.profiles import Profile, at_seconds
@@ -69,11 +69,13 @@ class Refresher:
     definitions: DefinitionSource
     clock: Callable[[], datetime]
     new_id: Callable[[], str]
+    consent_default: Consent = Consent.PERSONALIZATION
 
     def refresh(self, request: RefreshRequest) -> int:
         """Rebuild what is out of date; return how many lists were written.
 
-        Cost: two reads, one ranking and one write a list. Without a published model nothing happens.
+        Cost: two reads, one ranking and one write a list. Without a published model nothing happens,
+        nor for a user without consent. A list is as old as what was read of the user, not as its ranking.
 
         Raises
         ------
@@ -86,7 +88,10 @@ class Refresher:
         active = self.lists.read([keys.ACTIVE_MODEL]).active
         if active is None:
             return 0
+        now = self.clock()
         profile = self.profiles.load([request.user_key])[request.user_key].profile
+        if not profile.standing(self.consent_default).personal:
+            return 0
         wanted = dict(self._wanted(request, profile, definitions, active.version))
         stored = self.lists.read(list(wanted)).lists
         written = 0
@@ -97,13 +102,11 @@ class Refresher:
                     self.model(build.model or active.version),
                     profile,
                     build,
-                    now=self.clock(),
+                    now=now,
                     list_id=self.new_id(),
                     seed=keys.draw_seed(key, profile.revision),
                 )
-                written += self.lists.write_list(
-                    key, fresh, expires_at=at_seconds(self.clock() + LIST_LIFETIME)
-                )
+                written += self.lists.write_list(key, fresh, expires_at=at_seconds(now + LIST_LIFETIME))
         return written
 
     def _wanted(

@@ -18,7 +18,7 @@ from personalization.errors import InvalidInput, Unavailable
 from personalization.experiments import NO_EXPERIMENTS, Assignment, Definitions, Treatment, Visitor
 from personalization.keys import Key
 from personalization.lists import ListItem, RecommendationList, choose
-from personalization.names import Source
+from personalization.names import Consent, Source
 from personalization.ports import (
     ActiveModel,
     DefinitionSource,
@@ -70,6 +70,8 @@ class Recommendations:
         What is known of the visitor, by the request and from before.
     experiments_known
         False while no definitions could be read: everybody gets the defaults, and counts for nothing.
+    consent
+        What was in force: without `personalization` nothing but the request itself was looked at.
     """
 
     recommendation_id: str
@@ -82,6 +84,7 @@ class Recommendations:
     issued_at: datetime
     facts: Facts = NO_FACTS
     experiments_known: bool = True
+    consent: Consent = Consent.PERSONALIZATION
 
 
 @dataclass
@@ -152,6 +155,7 @@ class _LookedUp:
     profile: Profile | None
     facts: Facts
     own: RecommendationList | None
+    consent: Consent
 
 
 @dataclass
@@ -162,6 +166,8 @@ class Recommender:
     ----------
     defaults
         What is shown while no definitions can be read.
+    consent_default
+        In force for who never said anything.
     """
 
     store: ListStore
@@ -171,6 +177,7 @@ class Recommender:
     clock: Callable[[], datetime]
     new_id: Callable[[], str]
     defaults: Definitions = NO_EXPERIMENTS
+    consent_default: Consent = Consent.PERSONALIZATION
     shared: SharedLists = field(default_factory=SharedLists)
 
     def recommend(self, query: Query) -> Recommendations:
@@ -219,6 +226,7 @@ class Recommender:
             now,
             looked_up.facts,
             experiments_known=definitions is not None,
+            consent=looked_up.consent,
         )
 
     def _look_up(self, query: Query, definitions: Definitions, now: datetime) -> _LookedUp:
@@ -227,12 +235,18 @@ class Recommender:
         visitor = Visitor(query.user_key, query.session_id, query.facts)
         builds = definitions.builds(visitor, query.surface, now, any_facts=True, forced=query.forced)
         snapshot = self._read(query, builds, now.timestamp())
+        standing = (snapshot.profile or Profile()).standing(self.consent_default)
+        if not standing.personal:
+            treatment = definitions.control(query.surface, forced=query.forced)
+            return _LookedUp(treatment, None, query.facts, None, standing.consent)
         known = snapshot.profile.facts if snapshot.profile else NO_FACTS
         facts = Facts(*(asked or before for asked, before in zip(query.facts, known, strict=True)))
         visitor = Visitor(query.user_key, query.session_id, facts)
         treatment = definitions.treatment(visitor, query.surface, now, forced=query.forced)
         found = map(snapshot.lists.get, self._own_keys(query, treatment.build))
-        return _LookedUp(treatment, snapshot.profile, facts, next(filter(None, found), None))
+        # A list of before is of a profile that the user had forgotten; its erasure takes minutes.
+        own = next((one for one in found if one and one.built_at >= standing.since), None)
+        return _LookedUp(treatment, snapshot.profile, facts, own, standing.consent)
 
     def _read(self, query: Query, builds: Sequence[Build], now: float) -> Snapshot:
         segments = [keys.POPULAR, keys.TRENDING, *keys.segment_names(query.facts)]

@@ -1,4 +1,4 @@
-"""The refresh queue on SQS."""
+"""The refresh queue and the erasure queue on SQS."""
 
 from collections.abc import Mapping
 from itertools import batched
@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from personalization.adapters.faults import UNREACHABLE
 from personalization.errors import InvalidInput, Unavailable
-from personalization.ports import RefreshRequest
+from personalization.ports import ErasureRequest, RefreshRequest
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -48,6 +48,29 @@ class SqsRefreshQueue:
                 raise Unavailable(type(error).__name__) from error
             if answer.get("Failed"):
                 raise Unavailable(answer["Failed"][0]["Code"])
+
+
+class SqsErasureQueue:
+    """Queues erasures, one a call."""
+
+    def __init__(self, client: "SQSClient", queue_url: str) -> None:
+        self._client = client
+        self._queue_url = queue_url
+
+    def send(self, request: ErasureRequest) -> None:
+        """Queue a request.
+
+        Raises
+        ------
+        Unavailable
+            The queue did not take it; sending again is harmless.
+        """
+        try:
+            self._client.send_message(
+                QueueUrl=self._queue_url, MessageBody=msgspec.json.encode(request).decode()
+            )
+        except (ClientError, *UNREACHABLE) as error:
+            raise Unavailable(type(error).__name__) from error
 
 
 def refresh_request(body: str) -> RefreshRequest:
