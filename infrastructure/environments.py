@@ -21,6 +21,7 @@ from infrastructure.fields import (
     Throttle,
     Training,
 )
+from personalization.names import Consent
 
 __all__ = ["DEV", "ENVIRONMENTS", "LOCAL", "LOCAL_ACCOUNT", "LOCAL_REGION", "PROD", "environment_named"]
 
@@ -40,6 +41,7 @@ LOCAL: Final = Environment(
     architecture=host_architecture(),
     access=Access.OPEN,
     throttle=Throttle(requests_per_second=1_000, burst=2_000),
+    consent_default=Consent.PERSONALIZATION,
     stream=Stream(
         shards=1,
         retention_hours=24,
@@ -79,6 +81,7 @@ DEV: Final = Environment(
     architecture=Architecture.ARM64,
     access=Access.IAM,
     throttle=Throttle(requests_per_second=100, burst=200),
+    consent_default=Consent.PERSONALIZATION,
     stream=Stream(
         shards=1,
         retention_hours=24,
@@ -118,6 +121,7 @@ PROD: Final = Environment(
     architecture=Architecture.ARM64,
     access=Access.IAM,
     throttle=Throttle(requests_per_second=2_000, burst=4_000),
+    consent_default=Consent.FUNCTIONAL,
     stream=Stream(
         shards=None,
         retention_hours=168,

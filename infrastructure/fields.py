@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Final
 
 from infrastructure.errors import UnsupportedEngineError
+from personalization.names import Consent
 
 LOCAL_ACCOUNT: Final = "000000000000"
 """The account of the local AWS. No real account has this number, so `local` deploys nowhere else."""
@@ -137,6 +138,8 @@ class Environment:
     architecture: Architecture
     access: Access
     throttle: Throttle
+    consent_default: Consent
+    """Of users who never said anything. Where the law wants to be asked first, as in the EU: `FUNCTIONAL`."""
     stream: Stream
     training: Training
     click_rate_alarm: ClickRateAlarm

@@ -50,6 +50,8 @@ _EVENT: Final = _struct(
     user_key="string",
     item=_ITEM,
     bot="boolean",
+    anonymous="boolean",
+    since="bigint",
 )
 EVENTS: Final[Columns] = {
     "sequence_number": "string",

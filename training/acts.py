@@ -169,7 +169,6 @@ class _Rows:
         order = kept[np.lexsort((at[kept], user[kept]))]
         return Acts(user[order], item[order], at[order], weight[order])
 
-
     def distinct(self, items: Ints) -> Acts:
         """Renumber items and order the acts; of those of one user on one item the earliest stays."""
         user, item = np.asarray(self.user, dtype=np.int64), items[np.asarray(self.item, dtype=np.int64)]
@@ -248,8 +247,8 @@ class ActCollector:
         """Let what was read of a user count no more, if `since` is later than what is known."""
         if since > self._since.get(user_key, 0):
             self._since[user_key] = since
-            rows = (self._acts.at, self._owned.at, self._slates.at)
-            self._begun[self._users[user_key]] = tuple(map(len, rows))
+            places = len(self._acts.at), len(self._owned.at), len(self._slates.at)
+            self._begun[self._users[user_key]] = places
 
     def _first(self, part: int) -> Ints:
         """(users,), the place of each user's first row that counts, of acts, owned or slates."""
@@ -271,9 +270,7 @@ class ActCollector:
             owned=self._owned.ordered(user_order, item_order, self._first(1)),
             events=self._events,
             last_at=self._last_at,
-            shown=self._kept_slates()
-            .ordered(user_order, places)
-            .answered_by(acts.user, acts.item, acts.at),
+            shown=self._kept_slates().ordered(user_order, places).answered_by(acts.user, acts.item, acts.at),
             anonymous=self._anonymous.distinct(item_order),
             since=dict(sorted(self._since.items())),
         )

@@ -46,7 +46,9 @@ def load_log(folder: Path) -> ActLog:
         for part in ("acts", "owned", "anonymous")
     )
     shown = Impressions(*(np.load(folder / f"shown.{name}.npy") for name in _SHOWN))
-    return ActLog(facts.users, facts.items, acts, owned, facts.events, facts.last_at, shown, anonymous, facts.since)
+    return ActLog(
+        facts.users, facts.items, acts, owned, facts.events, facts.last_at, shown, anonymous, facts.since
+    )
 
 
 def save_slates(slates: Slates, folder: Path) -> None:

@@ -3,10 +3,11 @@
 ``python -m training.bulk_import --events FILE... --items FILE --table T --lake-bucket B
 --user-key-secret-arn ARN``
 
-An imported event was received when it happened, and enters as far as its user's consent lets it. Each user's mark remembers how far an import came, as
-(import number, line): running the same import again, or after a crash, changes nothing. A number belongs to
-its files for good: another import under it is refused. Cost: one pass over
-the events, one read and one conditional write a user and chunk, one object a chunk. Memory: one chunk.
+An imported event was received when it happened, and enters as far as its user's consent lets it. Each user's
+mark remembers how far an import came, as (import number, line): running the same import again, or after a
+crash, changes nothing. A number belongs to its files for good: another import under it is refused. Cost: one
+pass over the events, one read and one conditional write a user and chunk, one object a chunk. Memory: one
+chunk.
 """
 
 import argparse
@@ -149,9 +150,9 @@ class Importer:
         """Leave of events what consent allows: that of the table, and then what the history itself says."""
         standings = {user: state.profile.standing(self.consent_default) for user, state in states.items()}
         for number, event in chunk:
-            user, name = event.user_key, partial(user_key, self.secret, f"{event.user_key}\n{event.event_id}")
+            user = event.user_key
             try:
-                kept = admitted(event, standings[user], name=name)
+                kept = admitted(event, standings[user], name=partial(_digest, self.secret, user))
             except InvalidInput as error:
                 report.outcomes["rejected"] += 1
                 report.reasons[error.code] += 1
@@ -168,9 +169,7 @@ class Importer:
         digest = blake2b(body, digest_size=16).hexdigest()
         self.lake.put(imported_object(self.arrived_at, digest=digest), body)
 
-    def _fold(
-        self, chunk: Sequence[Numbered], states: Mapping[str, UserState], report: ImportReport
-    ) -> None:
+    def _fold(self, chunk: Sequence[Numbered], states: Mapping[str, UserState], report: ImportReport) -> None:
         by_user: dict[str, list[Numbered]] = {}
         for number, event in chunk:
             if event.anonymous:
@@ -200,6 +199,10 @@ class Importer:
             filtered = outcome in (Outcome.BOT, Outcome.LATE, Outcome.WITHDRAWN)
             outcomes["filtered" if filtered else outcome.value] += 1
         return outcomes
+
+
+def _digest(secret: bytes, user: str, text: str) -> str:
+    return user_key(secret, f"{user}\n{text}")
 
 
 def digest_of(files: Sequence[Path]) -> str:

@@ -98,8 +98,6 @@ class Publisher:
 
         def agreed(stored: StoredList, owner: str | None) -> bool:
             standing = standings.get(owner or "")
-            return not standing or (
-                standing.personal and standing.since <= stored.recommendations.built_at
-            )
+            return not standing or (standing.personal and standing.since <= stored.recommendations.built_at)
 
         return [stored for stored, owner in zip(lists, owners, strict=True) if agreed(stored, owner)]

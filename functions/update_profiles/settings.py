@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Settings:
-    """The table, the stream (for its age), where refreshes, erasures and broken records go, and the token key.
+    """The table, the stream (for its age), the token key, and where what is not for the table goes.
 
     Attributes
     ----------

@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 
 from personalization.experiment_results import Decision
 from personalization.lists import ListItem
-from personalization.names import Source
+from personalization.names import Consent, Source
 
 Count = Annotated[int, Meta(ge=0)]
 RejectionCode = Literal[
@@ -20,6 +20,7 @@ RejectionCode = Literal[
     "occurred_in_future",
     "occurred_too_early",
     "stream_busy",
+    "no_consent",
 ]
 
 
@@ -48,7 +49,9 @@ class Assignment(Struct, frozen=True, forbid_unknown_fields=True):
 class Recommendations(Struct, frozen=True, forbid_unknown_fields=True):
     """Items for one user, best first, and the receipt that events bring back.
 
-    `forced` names variants that were asked for on purpose; `experiments` tells whether definitions were read.
+    `forced` names variants that were asked for on purpose; `experiments` tells whether definitions were read,
+    `consent` what was honoured: without `personalization` the answer is of the request alone, the same for
+    all.
     """
 
     recommendation_id: str
@@ -58,7 +61,15 @@ class Recommendations(Struct, frozen=True, forbid_unknown_fields=True):
     model_version: str | None
     assignments: tuple[Assignment, ...]
     experiments: Literal["in_force", "unavailable"]
+    consent: Consent
     forced: tuple[Assignment, ...] = ()
+
+
+class ConsentInForce(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a user agrees to: answers go by it at once, events within some seconds."""
+
+    consent: Consent
+    in_force_within_seconds: Count
 
 
 class Verdict(Struct, frozen=True, forbid_unknown_fields=True):

@@ -10,7 +10,8 @@ from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta
 
-from infrastructure.api.answers import Experiments, Receipt, Recommendations, Trending
+from infrastructure.api.answers import ConsentInForce, Experiments, Receipt, Recommendations, Trending
+from personalization.consent import ConsentChange
 from personalization.events import MAX_BATCH_EVENTS, ClientEvent, Identifier, Item, SurfaceName
 from personalization.experiment_results import ExperimentResults
 from personalization.experiments import Name
@@ -44,6 +45,14 @@ class Batch:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A body of one object."""
+
+    kind: type
+    example: Example
+
+
+@dataclass(frozen=True, kw_only=True)
 class Route:
     """One call of the API.
 
@@ -67,7 +76,7 @@ class Route:
     answer: type
     operation: str = ""
     parameters: tuple[Parameter, ...] = ()
-    body: Batch | None = None
+    body: Batch | Entry | None = None
     problems: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
 
 
@@ -83,6 +92,13 @@ _LIMIT: Final = Parameter(
     about="How many items at most.",
     example=5,
     default=DEFAULT_LIMIT,
+)
+_USER: Final = Parameter(
+    name="user_id",
+    place="path",
+    kind=Identifier,
+    about="The user, by your own id.",
+    example="ann",
 )
 ROUTES: Final = (
     Route(
@@ -131,13 +147,7 @@ ROUTES: Final = (
         status=200,
         answer=Recommendations,
         parameters=(
-            Parameter(
-                name="user_id",
-                place="path",
-                kind=Identifier,
-                about="The user, by your own id.",
-                example="ann",
-            ),
+            _USER,
             Parameter(
                 name="surface",
                 kind=SurfaceName,
@@ -179,6 +189,20 @@ ROUTES: Final = (
             ),
         ),
         problems={400: ("invalid_user_id", "invalid_parameter")},
+    ),
+    Route(
+        method="PUT",
+        path="/v1/users/{user_id}/consent",
+        function="put_consent",
+        summary="Take down what a user agrees to",
+        status=200,
+        answer=ConsentInForce,
+        parameters=(_USER,),
+        body=Entry(kind=ConsentChange, example={"consent": "personalization"}),
+        problems={
+            400: ("invalid_user_id", "invalid_body", "invalid_json", "invalid_field"),
+            403: ("not_your_user",),
+        },
     ),
     Route(
         method="GET",

@@ -46,7 +46,7 @@ class JobRoles(Construct):
         grant_listing(lake, self._preparing, prefix="events/")
         grant_objects(lake, "events/", self._preparing, "GetObject")
         grant_objects(models, "models/", self._publishing, "GetObject", "PutObject")
-        grant_items(table, self._publishing, "BatchGetItem", keys=[MODEL])
+        grant_items(table, self._publishing, "BatchGetItem", keys=[MODEL, USERS])
         grant_items(table, self._publishing, "PutItem", keys=[USERS, SEGMENTS, MODEL])
 
     @property

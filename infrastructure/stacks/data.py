@@ -49,6 +49,13 @@ class DataStack(AttuneStack):
             consumer_timeout=REFRESH_TIMEOUT,
             retention=Duration.hours(4),
         )
+        self.erasure_queue = WorkQueue(
+            self,
+            "ErasureQueue",
+            key=self.key,
+            consumer_timeout=Duration.minutes(15),
+            retention=Duration.days(14),
+        )
         self.operators = (
             None
             if environment.access is Access.OPEN

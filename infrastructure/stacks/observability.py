@@ -80,6 +80,7 @@ class ObservabilityStack(AttuneStack):
         self._request_functions = [
             ingestion.ingest_events,
             ingestion.put_items,
+            ingestion.put_consent,
             serving.get_recommendations,
             serving.get_trending,
         ]

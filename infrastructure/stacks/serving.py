@@ -63,6 +63,7 @@ class ServingStack(AttuneStack):
         self.api.route(HttpMethod.POST, "/v1/events", ingestion.ingest_events)
         self.api.route(HttpMethod.PUT, "/v1/items", ingestion.put_items)
         self.api.route(HttpMethod.GET, "/v1/users/{user_id}/recommendations", self.get_recommendations)
+        self.api.route(HttpMethod.PUT, "/v1/users/{user_id}/consent", ingestion.put_consent)
         self.api.route(HttpMethod.GET, "/v1/trending", self.get_trending)
         self.api.route(HttpMethod.GET, "/v1/experiments", self.get_experiment)
         self.api.route(HttpMethod.GET, "/v1/experiments/{name}", self.get_experiment)
@@ -94,6 +95,7 @@ class ServingStack(AttuneStack):
                 "TOKEN_SECRET_ARN": data.token_secret.secret_arn,
                 "EXPERIMENTS_ADDRESS": self._experiments.address,
                 "DEFAULT_TREATMENTS": defaults_as_json(read_definitions()),
+                "CONSENT_DEFAULT": self.settings.consent_default,
             },
             memory_mb=1024,
             timeout=Duration.seconds(10),
@@ -149,6 +151,7 @@ class ServingStack(AttuneStack):
                 "TABLE_NAME": data.table.table_name,
                 "MODEL_BUCKET": data.models.bucket_name,
                 "EXPERIMENTS_ADDRESS": self._experiments.address,
+                "CONSENT_DEFAULT": self.settings.consent_default,
             },
             memory_mb=1769,
             timeout=REFRESH_TIMEOUT,

@@ -35,6 +35,7 @@ class Platform:
 
     queue_url: str
     app_config: AppConfig
+    erasure_queue_url: str = ""
 
     def request(self, handler: Any, **event: Any) -> tuple[int, dict[str, Any]]:
         response = handler({"headers": {}, **event}, CONTEXT)
@@ -71,7 +72,13 @@ class Platform:
         ]
 
     def queued(self) -> list[dict[str, Any]]:
-        messages = boto3.client("sqs").receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=10)
+        return self._messages(self.queue_url)
+
+    def erasures(self) -> list[dict[str, Any]]:
+        return self._messages(self.erasure_queue_url)
+
+    def _messages(self, queue_url: str) -> list[dict[str, Any]]:
+        messages = boto3.client("sqs").receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10)
         return [json.loads(row["Body"]) for row in messages.get("Messages", [])]
 
 
@@ -89,6 +96,7 @@ def deployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
         for bucket in ("lake", "models"):
             boto3.client("s3").create_bucket(Bucket=bucket)
         url = boto3.client("sqs").create_queue(QueueName="refreshes")["QueueUrl"]
+        erasures = boto3.client("sqs").create_queue(QueueName="erasures")["QueueUrl"]
         secrets = boto3.client("secretsmanager")
         arns = {
             name: secrets.create_secret(Name=name, SecretString=f"{name}-secret")["ARN"]
@@ -103,6 +111,8 @@ def deployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
             "CODE_VERSION": "0.1.0+test",
             "REFRESH_QUEUE_URL": url,
             "USER_KEY_SECRET_ARN": arns["user-key"],
+            "ERASURE_QUEUE_URL": erasures,
+            "CONSENT_DEFAULT": "personalization",
             "TOKEN_SECRET_ARN": arns["token"],
             "EXPERIMENTS_ADDRESS": "app/test/experiments",
             "DEFAULT_TREATMENTS": defaults_as_json(read_definitions()),
@@ -110,7 +120,7 @@ def deployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
         }
         for name, value in settings.items():
             monkeypatch.setenv(name, value)
-        yield Platform(url, experiments)
+        yield Platform(url, experiments, erasures)
         _forget_clients()
 
 

@@ -192,6 +192,7 @@ class World:
         boto3.client("kinesis").create_stream(StreamName=_STREAM, ShardCount=1)
         boto3.client("s3").create_bucket(Bucket="lake")
         url = boto3.client("sqs").create_queue(QueueName="refreshes")["QueueUrl"]
+        erasures = boto3.client("sqs").create_queue(QueueName="erasures")["QueueUrl"]
         secret = boto3.client("secretsmanager").create_secret(Name="token", SecretString="secret")["ARN"]
         self.stream = Stream()
         self._undo.enter_context(
@@ -201,6 +202,8 @@ class World:
                 LAKE_BUCKET="lake",
                 QUARANTINE_BUCKET="lake",
                 REFRESH_QUEUE_URL=url,
+                ERASURE_QUEUE_URL=erasures,
+                CONSENT_DEFAULT="personalization",
                 TOKEN_SECRET_ARN=secret,
             )
         )

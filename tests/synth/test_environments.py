@@ -53,6 +53,7 @@ def test_every_route_is_as_open_as_the_environment_says(assembly: Assembly) -> N
             "POST /v1/events",
             "PUT /v1/items",
             "GET /v1/users/{user_id}/recommendations",
+            "PUT /v1/users/{user_id}/consent",
             "GET /v1/trending",
             "GET /v1/experiments",
             "GET /v1/experiments/{name}",

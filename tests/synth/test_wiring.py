@@ -45,6 +45,14 @@ READS_EXPERIMENTS = {
 ALLOWED = {
     "ingest_events": {
         ("kinesis:PutRecords", "stream"),
+        ("dynamodb:BatchGetItem", "table"),
+        ("secretsmanager:GetSecretValue", "user key secret"),
+    },
+    "put_consent": {
+        ("kinesis:PutRecords", "stream"),
+        ("dynamodb:BatchGetItem", "table"),
+        ("dynamodb:PutItem", "table"),
+        ("sqs:SendMessage", "erasure queue"),
         ("secretsmanager:GetSecretValue", "user key secret"),
     },
     "put_items": {("kinesis:PutRecords", "stream")},
@@ -54,6 +62,7 @@ ALLOWED = {
         ("dynamodb:PutItem", "table"),
         ("dynamodb:UpdateItem", "table"),
         ("sqs:SendMessage", "refresh queue"),
+        ("sqs:SendMessage", "erasure queue"),
         ("s3:PutObject", "lake/quarantine/*"),
         ("secretsmanager:GetSecretValue", "token secret"),
     },

@@ -6,18 +6,20 @@
 | `functional`      | that something happened to an item, under a key of its own that names nobody   |
 | `none`            | nothing                                                                        |
 
-The word itself, `consent_changed`, enters whatever it says, and nothing else with it: it has to be known to be
-honoured. Taking back `personalization` begins the user's profile anew: from then on it consists of events that
-were accepted knowing of it (`Event.since`), in whatever order events arrive (docs/decisions/0070).
+The word itself, `consent_changed`, enters whatever it says, and nothing else with it: it has to be known to
+be honoured. Taking back `personalization` begins the user's profile anew: from then on it consists of events
+that were accepted knowing of it (`Event.since`), in whatever order events arrive (docs/decisions/0070).
 """
 
 from collections.abc import Callable
 from datetime import datetime
 from typing import Final, NamedTuple
 
+import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
-from personalization.errors import InvalidEvent
+from personalization.errors import InvalidEvent, InvalidInput
 from personalization.events import ABOUT_AN_ITEM, Event, EventType
 from personalization.names import Consent
 
@@ -77,13 +79,14 @@ class Standing(NamedTuple):
         return Standing(Consent(word.consent), word.at, since)
 
 
-def admitted(event: Event, standing: Standing, *, name: Callable[[], str]) -> Event:
+def admitted(event: Event, standing: Standing, *, name: Callable[[str], str]) -> Event:
     """Return what of a user's event may enter the stream.
 
     Parameters
     ----------
     name
-        Gives the id of an event that names nobody: the same for the same event, a digest under a secret key.
+        Gives an id for what tells an event from others of its user: a digest under a secret key. An event
+        that names nobody has such a one, and a word: it has to count under whatever id it was sent.
 
     Raises
     ------
@@ -91,17 +94,46 @@ def admitted(event: Event, standing: Standing, *, name: Callable[[], str]) -> Ev
         `no_consent`.
     """
     if event.event_type is EventType.CONSENT_CHANGED:
-        return _word(event, standing)
+        return _word(event, standing, name(f"{event.event_id}\n{event.consent}\n{event.occurred_at}"))
     if standing.personal:
         return replace(event, since=standing.since) if standing.since else event
     if standing.consent is Consent.FUNCTIONAL and event.event_type in COUNTED:
-        return _anonymous(event, name())
+        return _anonymous(event, name(event.event_id))
     raise InvalidEvent("no_consent", "the user has not consented to this event being kept")
+
+
+class ConsentChange(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a user agrees to from now on."""
+
+    consent: Consent
+
+
+_decoder = msgspec.json.Decoder(ConsentChange)
+
+
+def parse_consent(body: bytes) -> Consent:
+    """Read the body of a request to change a consent.
+
+    Raises
+    ------
+    InvalidInput
+        `invalid_json` or `invalid_field`.
+
+    >>> parse_consent(b'{"consent": "functional"}')
+    <Consent.FUNCTIONAL: 'functional'>
+    """
+    try:
+        return _decoder.decode(body).consent
+    except msgspec.ValidationError:
+        known = ", ".join(Consent)
+        raise InvalidInput("invalid_field", f"the body is an object with consent, one of {known}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise InvalidInput("invalid_json", "the body is not a JSON object") from None
 
 
 def withdraws(event: Event) -> bool:
     """Whether an event takes back, or withholds, the consent to personalization."""
-    return event.consent is not None and event.consent != Consent.PERSONALIZATION
+    return event.consent is not None and Consent(event.consent) is not Consent.PERSONALIZATION
 
 
 def begins_at(event: Event) -> int:
@@ -109,10 +141,10 @@ def begins_at(event: Event) -> int:
     return event.since or int(event.received_at.timestamp()) + 1
 
 
-def _word(event: Event, standing: Standing) -> Event:
+def _word(event: Event, standing: Standing, event_id: str) -> Event:
     since = max(begins_at(event), standing.since + 1) if withdraws(event) else 0
     return Event(
-        event_id=event.event_id,
+        event_id=event_id,
         event_type=event.event_type,
         occurred_at=event.occurred_at,
         received_at=event.received_at,
@@ -123,7 +155,7 @@ def _word(event: Event, standing: Standing) -> Event:
 
 
 def _anonymous(event: Event, event_id: str) -> Event:
-    """Keep what happened to the items; times to the minute, or the events of one request were still a visit."""
+    """Keep what happened to items. Times are to the minute: alike ones told the events of a visit."""
     return Event(
         event_id=event_id,
         event_type=event.event_type,

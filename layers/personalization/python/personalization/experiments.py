@@ -247,7 +247,7 @@ class Definitions(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_
         return Treatment(build, label, counted)
 
     def control(self, surface: str, *, forced: Sequence[Assignment] = ()) -> Treatment:
-        """Return what a surface shows to who takes part in nothing: nobody may be told apart to be counted."""
+        """Return what a surface shows to who takes part in nothing."""
         build, label = self._combined(surface, list(self._forced(surface, forced).values()))
         return Treatment(build, label)
 

@@ -124,7 +124,7 @@ def ingest_events(
         """Judge an event by what its user said last, be it in this very batch."""
         user = event.user_key
         # No user id holds a line feed: no event has the name of a user.
-        kept = admitted(event, standings[user], name=lambda: user_key(f"{user}\n{event.event_id}"))
+        kept = admitted(event, standings[user], name=lambda text: user_key(f"{user}\n{text}"))
         if kept.consent is not None:
             standings[user] = standings[user].after(kept)
             consents.hear(user, standings[user], received_at)

@@ -29,7 +29,8 @@ class Metric(StrEnum):
     EVENTS_DUPLICATE = "EventsDuplicate"
     """Events whose id was seen before, within the window of the last ids (`update_profiles`)."""
     EVENTS_FILTERED = "EventsFiltered"
-    """Events kept in the lake only: sent by a bot, or later than the late window (`update_profiles`)."""
+    """Events kept in the lake only: sent by a bot, later than the late window, or accepted before consent was
+    taken back (`update_profiles`); and those that name nobody, for want of consent (`ingest_events`)."""
     EVENTS_QUARANTINED = "EventsQuarantined"
     """Records that can't be processed, kept with their bytes and reason (`update_profiles`)."""
     EVENTS_ARCHIVED = "EventsArchived"

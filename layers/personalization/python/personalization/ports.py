@@ -149,7 +149,7 @@ class ConsentStore(Protocol):
     """What users said of consent."""
 
     def standings(self, user_keys: Iterable[str]) -> dict[str, Standing]:
-        """Return what is in force for those who said something; others are left out. Eventually consistent."""
+        """Return what is in force for who said something; eventually consistent."""
         ...
 
 

@@ -1,8 +1,9 @@
 """How a profile is stored: MessagePack, fields by position, item hashes and times packed as uint32.
 
 Format 1 knew when an item was last shown, format 2 knows the hours in which it was: either is read, and 2
-written. Profiles that were stored before consent could be taken back end before `since`. Equal states give equal bytes. About 0.3 KB typically and 4 KB at every bound. Encoding costs
-O(n log n) in the entries kept, decoding O(n).
+written. Profiles that were stored before consent could be taken back end before `since`. Equal states give
+equal bytes. About 0.3 KB typically and 4 KB at every bound. Encoding costs O(n log n) in the entries kept,
+decoding O(n).
 """
 
 from array import array

@@ -179,10 +179,10 @@ def item_hash(item_id: str) -> int:
 def apply(profile: Profile, event: Event) -> Outcome:
     """Fold one event into the profile, in place.
 
-    Order-free: any order of the same set of events ends in the same `encode(profile)`. Events of
-    bots, events later than `LATE_WINDOW`, and such as were accepted before consent was taken back, change
-    nothing. A `consent_changed` counts whoever sent it, however late and often. Other duplicates are the caller's
-    to drop (`personalization.ledger`). Amortized cost O(1) an event, O(slate) an impression.
+    Order-free: any order of the same set of events ends in the same `encode(profile)`. Events of bots, events
+    later than `LATE_WINDOW`, and such as were accepted before consent was taken back, change nothing. A
+    `consent_changed` counts whoever sent it, however late and often. Other duplicates are the caller's to
+    drop (`personalization.ledger`). Amortized cost O(1) an event, O(slate) an impression.
     """
     if event.event_type is EventType.CONSENT_CHANGED:
         return _hear(profile, event)
@@ -215,7 +215,7 @@ def forgotten(profile: Profile) -> Profile:
 
 
 def _hear(profile: Profile, event: Event) -> Outcome:
-    """Take in a word; one that withdraws consent ends the profile as it was, be it overruled by a later one."""
+    """Take in a word; one that withdraws consent ends the profile, be it overruled by a later one."""
     if event.consent is not None:
         word = Word(int(event.occurred_at.timestamp()), event.consent)
         profile.consent = max(filter(None, (profile.consent, word)), key=lambda one: one.rank)

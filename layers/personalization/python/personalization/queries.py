@@ -39,8 +39,7 @@ def parse_query(
     InvalidInput
         `invalid_user_id` or `invalid_parameter`, naming the parameter and what it may be.
     """
-    if not 1 <= len(user_id) <= MAX_ID or _CONTROL.search(user_id):
-        raise InvalidInput("invalid_user_id", f"user_id has 1 to {MAX_ID} printable characters")
+    check_user_id(user_id)
     surface = values.get("surface", DEFAULT_SURFACE)
     if not _SURFACE.fullmatch(surface):
         raise InvalidInput("invalid_parameter", "surface has 1 to 32 characters of a-z, 0-9, _ and -")
@@ -59,6 +58,18 @@ def parse_query(
         session_id=_session_id(values),
         forced=_forced(values) if may_force else (),
     )
+
+
+def check_user_id(user_id: str) -> None:
+    """Check the user of a path.
+
+    Raises
+    ------
+    InvalidInput
+        `invalid_user_id`.
+    """
+    if not 1 <= len(user_id) <= MAX_ID or _CONTROL.search(user_id):
+        raise InvalidInput("invalid_user_id", f"user_id has 1 to {MAX_ID} printable characters")
 
 
 def _session_id(values: Mapping[str, str]) -> str | None:

@@ -1,7 +1,7 @@
 """Changing one's mind about consent: at once in the profile, through the stream for all others.
 
-Whoever takes back `personalization` is forgotten as if they had asked for erasure, but for the word itself: it
-rests in the emptied profile, under the tombstone, and does not expire as long as it withholds anything.
+Whoever takes back `personalization` is forgotten as if they had asked for erasure, but for the word itself:
+it rests in the emptied profile, under the tombstone, and does not expire as long as it withholds anything.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,8 @@ from personalization.profiles import apply, at_seconds
 
 _ATTEMPTS: Final = 5
 _MARGIN_SECONDS: Final = EFFECTIVE_SECONDS + 1
-"""Until then a container may accept events that it should not: what they leave in the lake is erased as well."""
+"""Until then a container may accept events that it should not: what they leave in the lake is erased as
+well."""
 
 
 def holds_more_than_the_word(state: UserState, default: Consent) -> bool:
@@ -47,16 +48,12 @@ class ConsentDesk:
     clock: Callable[[], datetime]
     new_id: Callable[[], str]
 
-    def standing(self, user_key: str) -> Standing:
-        """Return what is in force. Cost: one strongly consistent read."""
-        return self._load(user_key).profile.standing(self.default)
-
     def change(self, user_key: str, consent: Consent) -> Standing:
         """Put another consent in force; the same again is harmless.
 
-        The word goes to the stream first: should writing the profile fail, `update_profiles` writes it seconds
-        later, and queues the erasure if there has to be one. Cost: a read, a put to the stream, a message when
-        something has to be forgotten, a write; again for each write that came in between.
+        The word goes to the stream first: should writing the profile fail, `update_profiles` writes it
+        seconds later, and queues the erasure if there has to be one. Cost: a read, a put to the stream, a
+        message when something has to be forgotten, a write; again for each write that came in between.
 
         Raises
         ------
@@ -97,4 +94,4 @@ class ConsentDesk:
             user_key=user_key,
             consent=consent.value,
         )
-        return admitted(event, standing, name=self.new_id)
+        return admitted(event, standing, name=lambda _: event.event_id)

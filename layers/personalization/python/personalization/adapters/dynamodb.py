@@ -29,6 +29,7 @@ from personalization.profiles import Profile, at_seconds
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import KeysAndAttributesTypeDef
 
 PROFILE_RETENTION: Final = timedelta(days=395)
 MAX_BATCH_GET: Final = 100
@@ -71,21 +72,20 @@ class _Table:
         self._client = client
         self._table_name = table_name
 
-    def _get(
-        self, wanted: Iterable[Key], *, consistent: bool, only: Sequence[str] = ()
-    ) -> dict[Key, Record]:
+    def _get(self, wanted: Iterable[Key], *, consistent: bool, only: Sequence[str] = ()) -> dict[Key, Record]:
         """Read records by key, or `only` some attributes, in as few calls as allowed: one per 100 keys."""
         found: dict[Key, Record] = {}
-        request: dict[str, Any] = {"ConsistentRead": consistent}
+        request: KeysAndAttributesTypeDef = {"Keys": [], "ConsistentRead": consistent}
         if only:
             names = {f"#{number}": name for number, name in enumerate(("pk", "sk", *only))}
-            request |= {"ProjectionExpression": ",".join(names), "ExpressionAttributeNames": names}
+            request["ProjectionExpression"] = ",".join(names)
+            request["ExpressionAttributeNames"] = names
         for chunk in batched(wanted, MAX_BATCH_GET, strict=False):
             pending: list[Any] = [_primary(key) for key in chunk]
             for _ in range(_READ_ATTEMPTS):
                 with _translated():
                     answer = self._client.batch_get_item(
-                        RequestItems={self._table_name: {"Keys": pending, **request}}
+                        RequestItems={self._table_name: {**request, "Keys": pending}}
                     )
                 for record in answer["Responses"].get(self._table_name, []):
                     found[Key(record["pk"]["S"], record["sk"]["S"])] = record
