@@ -55,7 +55,7 @@ class Sent:
         profiles: dict[str, Profile] = {}
         known: set[tuple[str, str]] = set()
         for event in self.events:
-            if event.item is None and (event.user_key, event.event_id) not in known:
+            if event.user_key and (event.user_key, event.event_id) not in known:
                 known.add((event.user_key, event.event_id))
                 apply(profiles.setdefault(event.user_key, Profile()), event)
         return {user: encode(profile) for user, profile in profiles.items()}
@@ -64,13 +64,14 @@ class Sent:
         """How many records have to end as what."""
         books: Counter[str] = Counter(quarantined=self.poison)
         known: set[tuple[str, str]] = set()
+        profiles: dict[str, Profile] = {}
         for event in self.events:
             name = (event.user_key, event.event_id)
-            if event.item is not None:
+            if not event.user_key:
                 continue
             if name in known:
                 books["duplicate"] += 1
-            elif apply(Profile(), event) is Outcome.APPLIED:
+            elif apply(profiles.setdefault(event.user_key, Profile()), event) is Outcome.APPLIED:
                 books["applied"] += 1
             else:
                 books["filtered"] += 1
