@@ -25,6 +25,7 @@ from infrastructure.fields import (
     Throttle,
     Training,
 )
+from personalization.names import Consent
 
 __all__ = [
     "DEV",
@@ -57,6 +58,7 @@ LOCAL: Final = Environment(
     allowed_origins=(),
     throttle=Throttle(requests_per_second=1_000, burst=2_000, seldom_per_second=100),
     edge=None,
+    consent_default=Consent.PERSONALIZATION,
     stream=Stream(
         shards=1,
         retention_hours=24,
@@ -108,6 +110,7 @@ DEV: Final = Environment(
     allowed_origins=(),
     throttle=Throttle(requests_per_second=100, burst=200, seldom_per_second=10),
     edge=None,
+    consent_default=Consent.PERSONALIZATION,
     stream=Stream(
         shards=1,
         retention_hours=24,
@@ -156,6 +159,7 @@ PROD: Final = Environment(
     allowed_origins=(),
     throttle=Throttle(requests_per_second=2_000, burst=4_000, seldom_per_second=50),
     edge=None,
+    consent_default=Consent.FUNCTIONAL,
     stream=Stream(
         shards=None,
         retention_hours=168,

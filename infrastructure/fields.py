@@ -12,7 +12,7 @@ from infrastructure.errors import (
     UnsupportedEngineError,
     UnsupportedRolloutError,
 )
-from personalization.names import NAMESPACE
+from personalization.names import NAMESPACE, Consent
 
 LOCAL_ACCOUNT: Final = "000000000000"
 """The account of the local AWS. No real account has this number, so `local` deploys nowhere else."""
@@ -222,6 +222,8 @@ class Environment:
     """Of the pages whose scripts may call the API, as "https://shop.example"."""
     throttle: Throttle
     edge: Edge | None
+    consent_default: Consent
+    """Of users who never said anything. Where the law wants to be asked first, as in the EU: `FUNCTIONAL`."""
     stream: Stream
     training: Training
     click_rate_alarm: ClickRateAlarm

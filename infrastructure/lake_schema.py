@@ -51,6 +51,8 @@ _EVENT: Final = _struct(
     item=_ITEM,
     bot="boolean",
     visitor_key="string",
+    anonymous="boolean",
+    since="bigint",
 )
 EVENTS: Final[Columns] = {
     "sequence_number": "string",

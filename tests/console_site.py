@@ -121,6 +121,7 @@ def _settings(sign_in_url: str, client_id: str, experiments_url: str) -> dict[st
         "TABLE_NAME": TABLE,
         "MODEL_BUCKET": "models",
         "ALARM_PREFIX": "attune-test-",
+        "CONSENT_DEFAULT": "personalization",
         "ENVIRONMENT_NAME": "local" if sign_in_url == "none" else "test",
         "SIGN_IN_URL": sign_in_url,
         "CLIENT_ID": client_id,

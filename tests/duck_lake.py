@@ -95,7 +95,13 @@ def _duck_type(kind: str) -> str:
     if found := re.fullmatch(r"struct<(.*)>", kind):
         fields = [f'"{name}" {_duck_type(inner)}' for name, inner in _struct_fields(found[1])]
         return f"STRUCT({', '.join(fields)})"
-    return {"string": "VARCHAR", "int": "INTEGER", "double": "DOUBLE", "boolean": "BOOLEAN"}[kind]
+    return {
+        "string": "VARCHAR",
+        "int": "INTEGER",
+        "bigint": "BIGINT",
+        "double": "DOUBLE",
+        "boolean": "BOOLEAN",
+    }[kind]
 
 
 def _struct_fields(inner: str) -> list[tuple[str, str]]:

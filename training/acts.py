@@ -3,6 +3,7 @@
 An act is a positive, deliberate dealing with one item (`candidates.ACT_WEIGHTS`); impressions never are, but
 are kept beside them, and a low rating is none, though its item is owned. Events of bots and events later than
 the late window are left out, as in profiles, and so is the same act in the same second: a client's retry.
+What a user did before taking back consent is left out, too; acts that name nobody count for popularity alone.
 """
 
 from array import array
@@ -10,12 +11,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
 from personalization.candidates import WEIGHT_OF_CODE, is_positive
+from personalization.consent import begins_at, withdraws
 from personalization.events import Event, EventType, Item
 from personalization.profiles import CODES, OWNING, at_seconds, item_hash, reason_to_ignore
 from training.impressions import Impressions, Slates, first_of_equal
@@ -46,6 +49,17 @@ class Acts:
 
     def __len__(self) -> int:
         return len(self.user)
+
+    @classmethod
+    def none(cls) -> "Acts":
+        """Return no acts."""
+        nothing = np.zeros(0, dtype=np.int64)
+        return cls(nothing, nothing, nothing, nothing.astype(np.float32))
+
+    def and_those(self, others: "Acts") -> "Acts":
+        """Return both, for counting: in no order, and users mean nothing."""
+        columns = ("user", "item", "at", "weight")
+        return Acts(*(np.concatenate((getattr(self, name), getattr(others, name))) for name in columns))
 
     def where(self, mask: npt.NDArray[np.bool_]) -> "Acts":
         """Return the acts a mask (m,) selects."""
@@ -99,6 +113,10 @@ class ActLog:
         What was shown of the catalogue, and whether it was acted on.
     merged_into
         Visitor -> whom they turned out to be, as `persons.redirects` tells.
+    anonymous
+        Acts of nobody in particular, each its own in `user`; by arrival.
+    since
+        User key -> `Profile.since`, of those who took back consent: of before, nothing is left.
     events
         Events of users read.
     last_at
@@ -113,6 +131,8 @@ class ActLog:
     last_at: datetime | None
     shown: Impressions = field(default_factory=Impressions.none)
     merged_into: Mapping[str, str] = field(default_factory=dict)
+    anonymous: Acts = field(default_factory=Acts.none)
+    since: Mapping[str, int] = field(default_factory=dict)
 
     def without_last(self, count: int) -> "ActLog":
         """Return the log without each user's last `count` acts, and what was shown since the first of them.
@@ -150,13 +170,26 @@ class _Rows:
         self.at.append(at)
         self.weight.append(weight)
 
-    def ordered(self, users: Ints, items: Ints) -> Acts:
-        """Renumber users and items, and order the acts; of equal ones the first in the log stays."""
-        user, item = users[np.asarray(self.user)], items[np.asarray(self.item)]
-        at, weight = np.asarray(self.at), np.asarray(self.weight)
+    def ordered(self, users: Ints, items: Ints, first: Ints) -> Acts:
+        """Renumber users and items, and order the acts; of equal ones the first in the log stays.
+
+        `first` (users,) is the place of each user's first row that counts.
+        """
+        user, at, weight = np.asarray(self.user), np.asarray(self.at), np.asarray(self.weight)
+        counts = np.arange(len(user)) >= first[user]
+        user, item = users[user[counts]], items[np.asarray(self.item)[counts]]
+        at, weight = at[counts], weight[counts]
         kept = first_of_equal(weight, item, at, user)
         order = kept[np.lexsort((at[kept], user[kept]))]
         return Acts(user[order], item[order], at[order], weight[order])
+
+    def distinct(self, items: Ints) -> Acts:
+        """Renumber items and order the acts; of those of one user on one item the earliest stays."""
+        user, item = np.asarray(self.user, dtype=np.int64), items[np.asarray(self.item, dtype=np.int64)]
+        at, weight = np.asarray(self.at), np.asarray(self.weight)
+        order = np.lexsort((item, user, at))
+        kept = order[first_of_equal(user[order], item[order])]
+        return Acts(user[kept], item[kept], at[kept], weight[kept])
 
 
 class ActCollector:
@@ -175,7 +208,10 @@ class ActCollector:
         self._users = {} if before is None else {user: number for number, user in enumerate(before.users)}
         self._acts = _Rows() if before is None else _Rows.of(before.acts)
         self._owned = _Rows() if before is None else _Rows.of(before.owned)
+        self._anonymous = _Rows() if before is None else _Rows.of(before.anonymous)
         self._slates = slates or Slates()
+        self._since = {} if before is None else dict(before.since)
+        self._begun: dict[int, tuple[int, int, int]] = {}
         self._events = 0 if before is None else before.events
         self._last_at = None if before is None else before.last_at
         self.merged_into = {} if before is None else dict(before.merged_into)
@@ -189,13 +225,25 @@ class ActCollector:
             self._catalogue[event.item.item_id] = event.item
             self._items.setdefault(event.item.item_id, len(self._items))
             return
+        if event.anonymous:
+            self._add_anonymous(event)
+            return
         self._events += 1
         self._last_at = max(self._last_at or event.received_at, event.received_at)
         user = self._users.setdefault(event.user_key, len(self._users))
         if (link := Link.of(event)) is not None:
             follow(link, self.merged_into)
+        if withdraws(event):
+            self._begin_anew(event.user_key, begins_at(event))
         if reason_to_ignore(event) is not None:
             return
+        self._begin_anew(event.user_key, event.since)
+        if event.since < self._since.get(event.user_key, 0):
+            return
+        self._note(user, event)
+
+    def _note(self, user: int, event: Event) -> None:
+        """Keep what an event shows or tells of items."""
         at = at_seconds(event.received_at)
         if event.item_ids:
             self._slates.append(user, at, event.item_ids)
@@ -208,6 +256,29 @@ class ActCollector:
         if event.event_type in OWNING:
             self._owned.append(user, item, at, 0.0)
 
+    def _add_anonymous(self, event: Event) -> None:
+        if event.item_id is None or reason_to_ignore(event) is not None:
+            return
+        item = self._items.setdefault(event.item_id, len(self._items))
+        if _is_act(event):
+            nobody = crc32(event.event_id.encode()) >> 1
+            weight = WEIGHT_OF_CODE[CODES[event.event_type]]
+            self._anonymous.append(nobody, item, at_seconds(event.received_at), weight)
+
+    def _begin_anew(self, user_key: str, since: int) -> None:
+        """Let what was read of a user count no more, if `since` is later than what is known."""
+        if since > self._since.get(user_key, 0):
+            self._since[user_key] = since
+            places = len(self._acts.at), len(self._owned.at), len(self._slates.at)
+            self._begun[self._users[user_key]] = places
+
+    def _first(self, part: int) -> Ints:
+        """(users,), the place of each user's first row that counts, of acts, owned or slates."""
+        first = np.zeros(len(self._users), dtype=np.int64)
+        for user, places in self._begun.items():
+            first[user] = places[part]
+        return first
+
     def log(self, *, as_sent: bool = False) -> ActLog:
         """Put what was read so far in order.
 
@@ -215,10 +286,10 @@ class ActCollector:
         """
         user_order, users = _ordered(self._users, key=str)
         item_order, items = _ordered(self._items, key=lambda item_id: (item_hash(item_id), item_id))
-        acts = self._acts.ordered(user_order, item_order)
-        owned = self._owned.ordered(user_order, item_order)
+        acts = self._acts.ordered(user_order, item_order, self._first(0))
+        owned = self._owned.ordered(user_order, item_order, self._first(1))
         places = {item_id: int(item_order[number]) for item_id, number in self._items.items()}
-        shown = self._slates.ordered(user_order, places)
+        shown = self._kept_slates().ordered(user_order, places)
         if self.merged_into and not as_sent:
             users, person = _persons(users, self.merged_into)
             acts, owned, shown = acts.of_persons(person), owned.of_persons(person), shown.of_persons(person)
@@ -231,11 +302,16 @@ class ActCollector:
             last_at=self._last_at,
             shown=shown.answered_by(acts.user, acts.item, acts.at),
             merged_into=dict(sorted(self.merged_into.items())),
+            anonymous=self._anonymous.distinct(item_order),
+            since=dict(sorted(self._since.items())),
         )
 
     def slates(self) -> Slates:
         """Return the slates as read, with `log`'s numbers of users; a later reading goes on from them."""
-        return self._slates.renumbered(_ordered(self._users, key=str)[0])
+        return self._kept_slates().renumbered(_ordered(self._users, key=str)[0])
+
+    def _kept_slates(self) -> Slates:
+        return self._slates.since(self._first(2)) if self._begun else self._slates
 
 
 def collect(events: Iterable[Event], items: Sequence[Item] = ()) -> ActLog:

@@ -24,15 +24,17 @@ class _Facts(msgspec.Struct):
     events: int
     last_at: datetime | None
     merged_into: dict[str, str]
+    since: dict[str, int] = {}
 
 
 def save_log(log: ActLog, folder: Path) -> None:
     """Write a log into a folder: 28 bytes an act, 18 an item shown, the ids of users and the items."""
-    facts = _Facts(log.users, log.items, log.events, log.last_at, dict(log.merged_into))
+    facts = _Facts(log.users, log.items, log.events, log.last_at, dict(log.merged_into), dict(log.since))
     (folder / "facts.json").write_bytes(msgspec.json.encode(facts))
     for name in _COLUMNS:
         np.save(folder / f"acts.{name}.npy", getattr(log.acts, name))
         np.save(folder / f"owned.{name}.npy", getattr(log.owned, name))
+        np.save(folder / f"anonymous.{name}.npy", getattr(log.anonymous, name))
     for name in _SHOWN:
         np.save(folder / f"shown.{name}.npy", getattr(log.shown, name))
 
@@ -40,12 +42,22 @@ def save_log(log: ActLog, folder: Path) -> None:
 def load_log(folder: Path) -> ActLog:
     """Read what `save_log` wrote."""
     facts = msgspec.json.decode((folder / "facts.json").read_bytes(), type=_Facts)
-    acts, owned = (
-        Acts(*(np.load(folder / f"{part}.{name}.npy") for name in _COLUMNS)) for part in ("acts", "owned")
+    acts, owned, anonymous = (
+        Acts(*(np.load(folder / f"{part}.{name}.npy") for name in _COLUMNS))
+        for part in ("acts", "owned", "anonymous")
     )
     shown = Impressions(*(np.load(folder / f"shown.{name}.npy") for name in _SHOWN))
     return ActLog(
-        facts.users, facts.items, acts, owned, facts.events, facts.last_at, shown, facts.merged_into
+        users=facts.users,
+        items=facts.items,
+        acts=acts,
+        owned=owned,
+        events=facts.events,
+        last_at=facts.last_at,
+        shown=shown,
+        merged_into=facts.merged_into,
+        anonymous=anonymous,
+        since=facts.since,
     )
 
 

@@ -3,16 +3,16 @@
 ``python -m training.bulk_import --events FILE... --items FILE --table T --lake-bucket B
 --user-key-secret-arn ARN``
 
-An imported event was received when it happened. Each user's mark remembers how far an import came, as
-(import number, line): running the same import again, or after a crash, changes nothing. A number belongs to
-its files for good: another import under it is refused. Cost: one pass over the events, one read and one
-conditional write a user and chunk, one object a chunk; a visitor who turned out to be a user costs a few more
-(`Importer._identify`, `visitors.Person.save`). Memory: one chunk.
+An imported event was received when it happened, and enters as far as its user's consent lets it. Each user's
+mark remembers how far an import came, as (import number, line): running the same import again, or after a
+crash, changes nothing. A number belongs to its files for good: another import under it is refused. Cost: one
+pass over the events, two reads and one conditional write a user and chunk, one object a chunk; a visitor who
+turned out to be a user costs a few more (`Importer._identify`, `visitors.Person.save`). Memory: one chunk.
 """
 
 import argparse
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -33,6 +33,7 @@ from personalization.adapters.dynamodb import DynamoCatalog, DynamoProfileStore
 from personalization.adapters.s3 import S3Archive
 from personalization.adapters.secrets import read_secret
 from personalization.archiving import LakeLine, pack
+from personalization.consent import admitted
 from personalization.erasure import is_forgotten
 from personalization.errors import InvalidInput
 from personalization.events import (
@@ -47,7 +48,8 @@ from personalization.events import (
 from personalization.identity import user_key
 from personalization.keys import imported_object
 from personalization.ledger import Mark
-from personalization.ports import Archive, Catalog, ItemChange, ProfileStore
+from personalization.names import Consent
+from personalization.ports import Archive, Catalog, ItemChange, ProfileStore, UserState
 from personalization.profiles import Outcome
 from personalization.visitors import Person, identify, person_of
 from training.sources import lines_of
@@ -93,6 +95,7 @@ class Importer:
     arrived_at: datetime
     is_bot: Callable[[str], bool]
     new_id: Callable[[], str]
+    consent_default: Consent = Consent.PERSONALIZATION
 
     def events(self, lines: Iterable[bytes], report: ImportReport) -> None:
         """Import client events, one JSON object a line; broken lines are counted with their reason.
@@ -101,9 +104,10 @@ class Importer:
         """
         for chunk in batched(self._parse(lines, report), CHUNK_EVENTS, strict=False):
             states = self.profiles.load({event.user_key for _, event in chunk})
-            kept = [row for row in chunk if not is_forgotten(row[1], states[row[1].user_key].erased_at)]
-            if len(kept) < len(chunk):
-                report.outcomes["erased"] += len(chunk) - len(kept)
+            living = [row for row in chunk if not is_forgotten(row[1], states[row[1].user_key].erased_at)]
+            if len(living) < len(chunk):
+                report.outcomes["erased"] += len(chunk) - len(living)
+            kept = list(self._admitted(living, states, report))
             self._write_lake((f"event-{number}", event) for number, event in kept)
             self._fold(kept, report)
 
@@ -152,6 +156,22 @@ class Importer:
                 report.outcomes["rejected"] += 1
                 report.reasons[error.code] += 1
 
+    def _admitted(
+        self, chunk: Sequence[Numbered], states: Mapping[str, UserState], report: ImportReport
+    ) -> Iterator[Numbered]:
+        """Leave of events what consent allows: that of the table, and then what the history itself says."""
+        standings = {user: state.profile.standing(self.consent_default) for user, state in states.items()}
+        for number, event in chunk:
+            user = event.user_key
+            try:
+                kept = admitted(event, standings[user], name=partial(_digest, self.secret, user))
+            except InvalidInput as error:
+                report.outcomes["rejected"] += 1
+                report.reasons[error.code] += 1
+            else:
+                standings[user] = standings[user].after(kept)
+                yield number, kept
+
     def _write_lake(self, numbered: Iterable[tuple[str, Event]]) -> None:
         """Write one object named by its content; readers know a line again by import and place in it."""
         body = pack(
@@ -165,7 +185,10 @@ class Importer:
         self._identify(chunk)
         by_user: dict[str, list[Numbered]] = {}
         for number, event in chunk:
-            by_user.setdefault(event.user_key, []).append((number, event))
+            if event.anonymous:
+                report.outcomes["filtered"] += 1
+            else:
+                by_user.setdefault(event.user_key, []).append((number, event))
         states = self.profiles.load(by_user)
         by_holder: dict[str, list[str]] = {}
         # Who was merged into nobody comes first: visitors are folded into what that left.
@@ -214,6 +237,10 @@ class Importer:
         return outcomes
 
 
+def _digest(secret: bytes, user: str, text: str) -> str:
+    return user_key(secret, f"{user}\n{text}")
+
+
 def digest_of(files: Sequence[Path]) -> str:
     """Digest the files' contents, in order."""
     digest = blake2b(digest_size=16)
@@ -241,6 +268,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--table", required=True)
     parser.add_argument("--lake-bucket", required=True)
     parser.add_argument("--user-key-secret-arn", required=True)
+    parser.add_argument(
+        "--consent-default",
+        type=Consent,
+        choices=list(Consent),
+        default=Consent.PERSONALIZATION,
+        help="of users of whom neither the table nor the history knows a word",
+    )
     parser.add_argument("--number", type=int, default=1, help="raise it to import more history later")
     arguments = parser.parse_args(argv)
     table, objects = boto3.client("dynamodb"), boto3.client("s3")
@@ -253,6 +287,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         arrived_at=datetime.now(UTC),
         is_bot=cache(is_crawler),
         new_id=lambda: uuid4().hex,
+        consent_default=arguments.consent_default,
     )
     report = ImportReport()
     console = Console(stderr=True)

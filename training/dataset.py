@@ -82,6 +82,7 @@ class Dataset:
             at=int(acts.at.max(initial=0)),
             recipe=self.recipe,
             encoder=self.encoder,
+            anonymous=self.log.anonymous,
         )
 
     def shown(self, stage: Stage) -> Impressions:

@@ -53,7 +53,7 @@ class History:
         for chunk in batched(events, CHUNK_EVENTS, strict=False):
             for event in chunk:
                 self.acts.add(event)
-            of_users = [event for event in chunk if event.item is None]
+            of_users = [event for event in chunk if event.user_key]
             for event in of_users:
                 self.statistics.event(event)
             repeats = self.profiles.fold(of_users, horizon=self.horizon)

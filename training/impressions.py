@@ -143,6 +143,19 @@ class Slates:
         """Return the same slates, a user's new number at the place of the old one."""
         return replace(self, user=array("i", users[np.asarray(self.user, dtype=np.int64)].tolist()))
 
+    def since(self, first: Ints) -> "Slates":
+        """Return the slates from each user's first that counts on; `first` (users,) is its place."""
+        kept = np.arange(len(self.user)) >= first[np.asarray(self.user, dtype=np.int64)]
+        length = np.diff(np.asarray(self.end), prepend=0)
+        return replace(
+            self,
+            user=array("i", np.asarray(self.user)[kept].tolist()),
+            at=array("q", np.asarray(self.at)[kept].tolist()),
+            digest=array("I", np.asarray(self.digest)[kept].tolist()),
+            end=array("q", np.cumsum(length[kept]).tolist()),
+            item=array("i", np.asarray(self.item)[np.repeat(kept, length)].tolist()),
+        )
+
     def ordered(self, users: Ints, places: Mapping[str, int]) -> Impressions:
         """Renumber users and put items at their places, those without one left out, and order them.
 

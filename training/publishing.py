@@ -16,7 +16,7 @@ import msgspec
 from personalization import keys
 from personalization.errors import ModelError
 from personalization.lists import RecommendationList
-from personalization.ports import ActiveModel, ListStore, ModelStore, Tombstones
+from personalization.ports import ActiveModel, ListStore, ModelStore, UserWords
 from personalization.profiles import at_seconds
 from personalization.refreshing import LIST_LIFETIME
 from personalization.registry import QUALITY_FILE
@@ -37,7 +37,7 @@ class Publisher:
 
     models: ModelStore
     lists: ListStore
-    tombstones: Tombstones
+    users: UserWords
     now: datetime
 
     def publish(
@@ -46,9 +46,9 @@ class Publisher:
         """Publish a model folder, what it was found to be like, and its lists; return how many were written.
 
         A list of a later revision that is already there stays. Who was forgotten since the night began, or on
-        the day before, gets none: theirs follows from their next act, if there is one. What all users share
-        is put beside the models too, for when the table can't be read. Cost: a put a file, a conditional
-        write a list, and a read a user.
+        the day before, or took back consent since, gets none: theirs follows from their next act, if there
+        is one. What all users share is put beside the models too, for when the table can't be read. Cost: a
+        put a file, a conditional write a list, and two reads a user.
 
         Raises
         ------
@@ -97,15 +97,18 @@ class Publisher:
 
         with ThreadPoolExecutor(WRITERS) as pool:
             chunks = batched(lists, BATCH, strict=False)
-            return sum(sum(pool.map(write, self._of_the_living(chunk))) for chunk in chunks)
+            return sum(sum(pool.map(write, self._allowed(chunk))) for chunk in chunks)
 
-    def _of_the_living(self, lists: Sequence[StoredList]) -> Iterator[StoredList]:
-        """Leave out the lists of who was forgotten; asked a batch at a time, just before it is written."""
-        owners = {stored.key: keys.user_of(stored.key) for stored in lists}
-        erased = self.tombstones.erased_at({user for user in owners.values() if user})
+    def _allowed(self, lists: Sequence[StoredList]) -> Iterator[StoredList]:
+        """Leave out the lists of who was forgotten or withholds consent; asked before they are written."""
+        owners = {stored.key: keys.user_of(stored.key) or "" for stored in lists}
+        asked = {owner for owner in owners.values() if owner}
+        erased, standings = self.users.erased_at(asked), self.users.standings(asked)
         since = at_seconds(self.now - KNOWN_BEFORE)
         for stored in lists:
-            if erased.get(owners[stored.key] or "", 0) < since:
+            standing = standings.get(owners[stored.key])
+            agreed = not standing or (standing.personal and standing.since <= stored.recommendations.built_at)
+            if agreed and erased.get(owners[stored.key], 0) < since:
                 yield stored
 
 

@@ -41,7 +41,7 @@ from personalization.keys import EVENTS
 from personalization.ports import ListStore, ProfileStore, UserState
 from personalization.profile_encoding import encode
 from personalization.profile_merging import merge
-from personalization.profiles import Outcome, Profile, apply
+from personalization.profiles import Outcome, apply, forgotten
 from personalization.tokens import Keys
 from training.lake_shards import SHARDS, Place, Row, gather, read_shard, spread, users_of
 from training.persons import Person, Word, persons_of, redirects, words_of
@@ -99,7 +99,7 @@ def folded(
             state.import_mark = max(state.import_mark, stored[key].import_mark)
     profile = reduce(merge, (state.profile for state in states.values()))
     for key, state in states.items():
-        state.profile = profile if key == person.user else Profile()
+        state.profile = profile if key == person.user else forgotten(state.profile)
     return states
 
 

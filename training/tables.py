@@ -36,11 +36,14 @@ def build_tables(
     at: int,
     recipe: Recipe | None = None,
     encoder: TextEncoder | None = None,
+    anonymous: Acts | None = None,
 ) -> Tables:
     """Count everything that arrived until `at` (seconds since 1970).
 
-    With an encoder, items are alike by what their words mean, too.
+    With an encoder, items are alike by what their words mean, too. Anonymous acts, of any time, make items
+    popular and no others alike.
     """
+    counted = acts if anonymous is None else acts.and_those(anonymous.where(anonymous.at <= at))
     recipe = structs.replace(recipe or Recipe(), encoder=encoder.version if encoder else None)
     sequence = acts.first_of_each_item()
     content = content_similarity(items)
@@ -56,8 +59,8 @@ def build_tables(
             "autoencoder": autoencode(sequence, len(items)),
         },
         factors=factors,
-        popularity=popularity_at(acts, len(items), at),
-        first_seen=_first_seen(acts, items),
+        popularity=popularity_at(counted, len(items), at),
+        first_seen=_first_seen(counted, items),
         recipe=recipe,
         factor_index=FactorIndex.of(factors) if len(items) >= APPROXIMATE_FROM else None,
     )

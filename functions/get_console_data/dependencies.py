@@ -14,7 +14,7 @@ from personalization.adapters.secrets import read_secret
 from personalization.experiments import NO_EXPERIMENTS, Definitions
 from personalization.identity import user_key
 from personalization.inspection import Inspector
-from personalization.names import NAMESPACE
+from personalization.names import NAMESPACE, Consent
 from personalization.runtime.observability import metrics
 from personalization.runtime.settings import load_settings
 
@@ -55,5 +55,5 @@ def dependencies() -> Dependencies:
             user_key, read_secret(impatient("secretsmanager", ON_REQUEST), settings.user_key_secret_arn)
         ),
         alarm_prefix=settings.alarm_prefix,
-        inspector=Inspector(lists, catalogue.items),
+        inspector=Inspector(lists, catalogue.items, Consent(settings.consent_default)),
     )

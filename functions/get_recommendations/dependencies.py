@@ -16,6 +16,7 @@ from personalization.bots import is_bot_calling
 from personalization.deadlines import Guard
 from personalization.definitions import parse_definitions
 from personalization.identity import user_key
+from personalization.names import Consent
 from personalization.runtime.clock import new_id, now
 from personalization.runtime.observability import count_unread
 from personalization.runtime.settings import load_settings
@@ -73,6 +74,7 @@ def keyless() -> Recommender:
         clock=now,
         new_id=new_id,
         defaults=parse_definitions(known.default_treatments.encode()),
+        consent_default=Consent(known.consent_default),
         last_copy=SharedCopy(partial(impatient, "s3", _patience()), known.model_bucket).read,
     )
 

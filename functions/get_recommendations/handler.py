@@ -11,7 +11,7 @@ from personalization.deadlines import Deadline
 from personalization.errors import Unavailable
 from personalization.experiments import Assignment
 from personalization.exposures import MESSAGE, Exposure, assigned
-from personalization.names import Dimension, Metric
+from personalization.names import Consent, Dimension, Metric
 from personalization.queries import parse_query
 from personalization.runtime.due import due_in
 from personalization.runtime.http import (
@@ -45,7 +45,8 @@ def handler(event: Event, context: Any) -> Response:
         return _respond(query, keyless().recommend_to_anybody(query, due))
     query = _query(event, deps.user_key)
     answer = deps.recommender().recommend(query, due)
-    _log_exposure(event, context, deps, query, answer)
+    if answer.consent is Consent.PERSONALIZATION:
+        _log_exposure(event, context, deps, query, answer)
     return _respond(query, answer)
 
 
@@ -66,7 +67,7 @@ def _query(event: Event, user_key: Callable[[str], str]) -> Query:
 def _log_exposure(
     event: Event, context: Any, deps: Dependencies, query: Query, answer: Recommendations
 ) -> None:
-    """Leave the record of the answer: one that had to do without the user's list names no variant at all."""
+    """Log who was shown what: the line is the record, and names its user (docs/decisions/0054, 0070)."""
     exposure = Exposure(
         request_id=context.aws_request_id,
         at=answer.issued_at,
@@ -82,7 +83,7 @@ def _log_exposure(
         bot=deps.is_bot_calling(header(event, "user-agent") or ""),
         degraded=answer.degraded,
     )
-    # The line is the record: a subscription of the log brings it to the lake (docs/decisions/0054).
+    # A subscription of the log brings it to the lake.
     logger.info(MESSAGE, exposure=msgspec.to_builtins(exposure))
 
 
@@ -104,6 +105,7 @@ def _respond(query: Query, answer: Recommendations) -> Response:
             **forced,
             **degraded,
             "experiments": "in_force" if answer.experiments_known else "unavailable",
+            "consent": answer.consent,
         },
     )
 

@@ -17,6 +17,8 @@ class Settings:
         `adapters.appconfig.Address`.
     default_treatments
         The definitions without their experiments, for as long as none can be read.
+    consent_default
+        A `names.Consent`, of who never said anything.
     """
 
     table_name: str
@@ -27,3 +29,4 @@ class Settings:
     token_secret_arn: str
     experiments_address: str
     default_treatments: str
+    consent_default: str

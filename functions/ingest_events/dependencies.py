@@ -6,11 +6,14 @@ from functools import cache, lru_cache, partial
 
 from functions.ingest_events.settings import Settings
 from personalization.adapters.clients import INGESTING, ON_REQUEST, impatient
+from personalization.adapters.dynamodb import DynamoProfileStore
 from personalization.adapters.kinesis import KinesisEventStream
 from personalization.adapters.secrets import RotatedSecret, read_secret
 from personalization.bots import is_bot, is_bot_calling
+from personalization.consent_cache import ConsentCache
 from personalization.guests import verify_guest_token
 from personalization.identity import user_key
+from personalization.names import Consent
 from personalization.ports import EventStream
 from personalization.runtime.clock import now
 from personalization.runtime.settings import load_settings
@@ -21,6 +24,7 @@ class Dependencies:
     """What the handler calls."""
 
     stream: EventStream
+    consents: ConsentCache
     user_key: Callable[[str], str]
     is_bot: Callable[[str], bool]
     is_bot_calling: Callable[[str], bool]
@@ -39,6 +43,10 @@ def dependencies() -> Dependencies:
     secret = read_secret(secrets, settings.user_key_secret_arn)
     return Dependencies(
         stream=KinesisEventStream(impatient("kinesis", INGESTING), settings.stream_name),
+        consents=ConsentCache(
+            DynamoProfileStore(impatient("dynamodb", INGESTING), settings.table_name),
+            Consent(settings.consent_default),
+        ),
         user_key=partial(user_key, secret),
         is_bot=lru_cache(maxsize=4096)(is_bot),
         is_bot_calling=lru_cache(maxsize=4096)(is_bot_calling),

@@ -18,6 +18,7 @@ def handler(event: Event, context: Any) -> Response:
     receipt = ingestion.ingest_events(
         body_of(event),
         stream=deps.stream,
+        consents=deps.consents,
         user_key=deps.user_key,
         is_bot=deps.is_bot,
         received_at=now(),

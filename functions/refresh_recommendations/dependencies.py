@@ -7,6 +7,7 @@ from functions.refresh_recommendations.settings import Settings
 from personalization.adapters.appconfig import Address, AppConfigSession, PolledDefinitions
 from personalization.adapters.clients import impatient
 from personalization.adapters.dynamodb import DynamoListStore, DynamoProfileStore
+from personalization.names import Consent
 from personalization.refreshing import Refresher
 from personalization.runtime.clock import new_id, now
 from personalization.runtime.observability import count_unread
@@ -27,4 +28,5 @@ def refresher() -> Refresher:
         definitions=definitions,
         clock=now,
         new_id=new_id,
+        consent_default=Consent(settings.consent_default),
     )

@@ -9,7 +9,8 @@ from personalization.adapters.dynamodb import DynamoCatalog, DynamoProfileStore
 from personalization.adapters.kinesis import stream_epoch
 from personalization.adapters.s3 import S3Archive, S3Quarantine
 from personalization.adapters.secrets import RotatedSecret
-from personalization.adapters.sqs import SqsRefreshQueue
+from personalization.adapters.sqs import SqsErasureQueue, SqsRefreshQueue
+from personalization.names import Consent
 from personalization.projection import Projector
 from personalization.runtime.clock import new_id, now
 from personalization.runtime.settings import load_settings
@@ -32,6 +33,8 @@ def _started() -> tuple[Projector, RotatedSecret]:
         catalog=DynamoCatalog(table, settings.table_name),
         quarantine=S3Quarantine(S3Archive(impatient("s3"), settings.quarantine_bucket)),
         refreshes=SqsRefreshQueue(impatient("sqs"), settings.refresh_queue_url),
+        erasures=SqsErasureQueue(impatient("sqs"), settings.erasure_queue_url),
+        consent_default=Consent(settings.consent_default),
         token_secret=token_secret.accepted(),
         epoch=stream_epoch(impatient("kinesis"), settings.stream_name),
         clock=now,

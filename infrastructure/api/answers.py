@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 from personalization.experiment_results import Decision
 from personalization.guests import GuestId
 from personalization.lists import ListItem
-from personalization.names import Degraded, Source
+from personalization.names import Consent, Degraded, Source
 
 Count = Annotated[int, Meta(ge=0)]
 RejectionCode = Literal[
@@ -23,6 +23,7 @@ RejectionCode = Literal[
     "not_your_user",
     "invalid_visitor",
     "stream_busy",
+    "no_consent",
 ]
 
 
@@ -59,8 +60,9 @@ class Assignment(Struct, frozen=True, forbid_unknown_fields=True):
 class Recommendations(Struct, frozen=True, forbid_unknown_fields=True):
     """Items for one user, best first, and the receipt that events bring back; `degraded` names stand-ins.
 
-    `forced` names variants that were asked for on purpose; `experiments` tells whether definitions were read.
-    `degraded` is there if the user's own records could not be read in time: the answer counts for no
+    `forced` names variants that were asked for on purpose; `experiments` tells whether definitions were read,
+    `consent` what was honoured: without `personalization` the answer is of the request alone, the same for
+    all. `degraded` is there if the user's own records could not be read in time: the answer counts for no
     experiment, and without a receipt what comes of it is not attributed.
     """
 
@@ -71,8 +73,16 @@ class Recommendations(Struct, frozen=True, forbid_unknown_fields=True):
     model_version: str | None
     assignments: tuple[Assignment, ...]
     experiments: Literal["in_force", "unavailable"]
+    consent: Consent
     forced: tuple[Assignment, ...] = ()
     degraded: Degraded | None = None
+
+
+class ConsentInForce(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a user agrees to: answers go by it at once, events within some seconds."""
+
+    consent: Consent
+    in_force_within_seconds: Count
 
 
 class Verdict(Struct, frozen=True, forbid_unknown_fields=True):

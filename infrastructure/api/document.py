@@ -9,7 +9,16 @@ from typing import Any, Final
 import msgspec
 
 from infrastructure.api.answers import GatewayMessage, Problem
-from infrastructure.api.routes import ALWAYS, ROUTES, SERVER_ROUTES, Batch, Parameter, Route, codes_of
+from infrastructure.api.routes import (
+    ALWAYS,
+    ROUTES,
+    SERVER_ROUTES,
+    Batch,
+    Entry,
+    Parameter,
+    Route,
+    codes_of,
+)
 from personalization.events import MAX_BODY_BYTES, MAX_EVENT_BYTES
 from personalization.names import RETRY_AFTER_SECONDS
 
@@ -142,8 +151,11 @@ def _parameter(parameter: Parameter) -> Json:
     }
 
 
-def _body(batch: Batch) -> Json:
+def _body(batch: Batch | Entry) -> Json:
     one = _reference(batch.kind)
+    if isinstance(batch, Entry):
+        content = {"application/json": {"schema": one, "example": dict(batch.example)}}
+        return {"required": True, "content": content}
     many = {"type": "array", "items": one, "minItems": 1, "maxItems": batch.limit}
     wrapped = {"type": "object", "properties": {batch.field: many}, "required": [batch.field]}
     return {

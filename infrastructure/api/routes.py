@@ -11,7 +11,15 @@ from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta
 
-from infrastructure.api.answers import Experiments, GuestToken, Receipt, Recommendations, Trending
+from infrastructure.api.answers import (
+    ConsentInForce,
+    Experiments,
+    GuestToken,
+    Receipt,
+    Recommendations,
+    Trending,
+)
+from personalization.consent import ConsentChange
 from personalization.erasure import ErasureReceipt
 from personalization.events import MAX_BATCH_EVENTS, ClientEvent, Identifier, Item, SurfaceName
 from personalization.experiment_results import ExperimentResults
@@ -56,6 +64,14 @@ class Callers(Enum):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A body of one object."""
+
+    kind: type
+    example: Example
+
+
+@dataclass(frozen=True, kw_only=True)
 class Route:
     """One call of the API.
 
@@ -81,7 +97,7 @@ class Route:
     answer: type
     operation: str = ""
     parameters: tuple[Parameter, ...] = ()
-    body: Batch | None = None
+    body: Batch | Entry | None = None
     problems: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     callers: Callers = Callers.USERS
 
@@ -264,6 +280,20 @@ ROUTES: Final = (
             ),
         ),
         problems={404: ("unknown_erasure",)},
+    ),
+    Route(
+        method="PUT",
+        path="/v1/users/{user_id}/consent",
+        function="put_consent",
+        summary="Take down what a user agrees to",
+        status=200,
+        answer=ConsentInForce,
+        parameters=(_USER,),
+        body=Entry(kind=ConsentChange, example={"consent": "personalization"}),
+        problems={
+            400: ("invalid_user_id", "invalid_body", "invalid_json", "invalid_field"),
+            403: ("not_your_user",),
+        },
     ),
     Route(
         method="GET",

@@ -110,6 +110,7 @@ class Console(Construct):
                 "USER_KEY_SECRET_ARN": data.user_key_secret.secret_arn,
                 "ALARM_PREFIX": f"attune-{self._environment.name}-",
                 "EXPERIMENTS_ADDRESS": experiments.address,
+                "CONSENT_DEFAULT": self._environment.consent_default,
             },
             memory_mb=512,
             timeout=Duration.seconds(20),

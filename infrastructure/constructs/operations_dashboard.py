@@ -96,10 +96,10 @@ def _iterator_age(consumers: Sequence[lambda_.IFunction]) -> cloudwatch.GraphWid
 
 
 def _books() -> cloudwatch.GraphWidget:
-    def sent(metric: Metric, label: str) -> cloudwatch.MathExpression:
+    def added(metric: Metric, label: str, *services: str) -> cloudwatch.MathExpression:
         using: dict[str, cloudwatch.IMetric] = {
             f"{metric.name.lower()}_{service}": counted(metric, service=service, period=PERIOD)
-            for service in ("ingest_events", "put_items")
+            for service in services
         }
         return math(" + ".join(f"FILL({name}, 0)" for name in using), using, label)
 
@@ -108,15 +108,15 @@ def _books() -> cloudwatch.GraphWidget:
         for metric in (
             Metric.EVENTS_APPLIED,
             Metric.EVENTS_DUPLICATE,
-            Metric.EVENTS_FILTERED,
             Metric.EVENTS_QUARANTINED,
         )
     ]
     return graph(
         "Books: accepted = applied + duplicate + filtered + quarantined",
-        sent(Metric.EVENTS_ACCEPTED, "accepted"),
-        sent(Metric.EVENTS_REJECTED, "rejected"),
+        added(Metric.EVENTS_ACCEPTED, "accepted", "ingest_events", "put_items", "put_consent"),
+        added(Metric.EVENTS_REJECTED, "rejected", "ingest_events", "put_items"),
         *outcomes,
+        added(Metric.EVENTS_FILTERED, "filtered", "ingest_events", "update_profiles"),
         unit="events in 5 minutes",
     )
 

@@ -30,6 +30,7 @@ class IngestionStack(AttuneStack):
         self._layers = [layers.personalization, layers.base]
         self.ingest_events = self._ingest_events()
         self.put_items = self._put_items()
+        self.put_consent = self._put_consent()
         self.update_profiles = self._update_profiles()
         self.archive_events = self._archive_events()
         self.profile_consumer = self._profile_consumer()
@@ -50,11 +51,38 @@ class IngestionStack(AttuneStack):
                 "STREAM_NAME": data.stream.stream_name,
                 "USER_KEY_SECRET_ARN": data.user_key_secret.secret_arn,
                 "GUEST_SECRET_ARN": data.guest_secret.secret_arn,
+                "TABLE_NAME": data.table.table_name,
+                "CONSENT_DEFAULT": self.settings.consent_default,
             },
             memory_mb=512,
             timeout=Duration.seconds(15),
         )
         data.stream.grant(function, "kinesis:PutRecords")
+        grant_items(data.table, function, "BatchGetItem", keys=[USERS])
+        grant_secret(data.user_key_secret, function)
+        return function
+
+    def _put_consent(self) -> PythonFunction:
+        data = self._data
+        function = PythonFunction(
+            self,
+            "PutConsent",
+            name="put_consent",
+            environment=self.settings,
+            layers=self._layers,
+            variables={
+                "TABLE_NAME": data.table.table_name,
+                "STREAM_NAME": data.stream.stream_name,
+                "ERASURE_QUEUE_URL": data.erasure_queue.queue_url,
+                "USER_KEY_SECRET_ARN": data.user_key_secret.secret_arn,
+                "CONSENT_DEFAULT": self.settings.consent_default,
+            },
+            memory_mb=512,
+            timeout=Duration.seconds(15),
+        )
+        data.stream.grant(function, "kinesis:PutRecords")
+        grant_items(data.table, function, "BatchGetItem", "PutItem", keys=[USERS])
+        grant_send(data.erasure_queue, function)
         grant_secret(data.user_key_secret, function)
         grant_secret(data.guest_secret, function)
         return function
@@ -85,6 +113,8 @@ class IngestionStack(AttuneStack):
                 "TABLE_NAME": data.table.table_name,
                 "STREAM_NAME": data.stream.stream_name,
                 "REFRESH_QUEUE_URL": data.refresh_queue.queue_url,
+                "ERASURE_QUEUE_URL": data.erasure_queue.queue_url,
+                "CONSENT_DEFAULT": self.settings.consent_default,
                 "QUARANTINE_BUCKET": data.lake.bucket_name,
                 "TOKEN_SECRET_ARN": data.token_secret.secret_arn,
             },
@@ -94,6 +124,7 @@ class IngestionStack(AttuneStack):
         grant_items(data.table, function, "BatchGetItem", "PutItem", keys=[USERS, ITEMS])
         grant_items(data.table, function, "UpdateItem", keys=[CATALOG])
         grant_send(data.refresh_queue, function)
+        grant_send(data.erasure_queue, function)
         grant_objects(data.lake, "quarantine/", function, "PutObject")
         grant_secret(data.token_secret, function)
         return function

@@ -87,6 +87,7 @@ class ObservabilityStack(AttuneStack):
         before = [
             ingestion.ingest_events,
             ingestion.put_items,
+            ingestion.put_consent,
             serving.get_recommendations,
             serving.get_trending,
             *([serving.authorize] if serving.authorize else []),

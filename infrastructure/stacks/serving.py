@@ -74,6 +74,7 @@ class ServingStack(AttuneStack):
         self.api = WebApi(self, "WebApi", environment=environment, authorize=self.authorize)
         self.api.route(HttpMethod.POST, "/v1/events", ingestion.ingest_events)
         self.api.route(HttpMethod.GET, "/v1/users/{user_id}/recommendations", self.get_recommendations)
+        self.api.route(HttpMethod.PUT, "/v1/users/{user_id}/consent", ingestion.put_consent)
         self.api.route(HttpMethod.GET, "/v1/trending", self.get_trending)
         for method, path in GUESTS:
             self.api.route(method, path, self.issue_guest_token, callers=Callers.BACKENDS)
@@ -167,6 +168,7 @@ class ServingStack(AttuneStack):
                 "TOKEN_SECRET_ARN": data.token_secret.secret_arn,
                 "EXPERIMENTS_ADDRESS": self._experiments.address,
                 "DEFAULT_TREATMENTS": defaults_as_json(read_definitions()),
+                "CONSENT_DEFAULT": self.settings.consent_default,
             },
             memory_mb=1024,
             timeout=Duration.seconds(10),
@@ -231,6 +233,7 @@ class ServingStack(AttuneStack):
                 "TABLE_NAME": data.table.table_name,
                 "MODEL_BUCKET": data.models.bucket_name,
                 "EXPERIMENTS_ADDRESS": self._experiments.address,
+                "CONSENT_DEFAULT": self.settings.consent_default,
             },
             memory_mb=1769,
             timeout=REFRESH_TIMEOUT,

@@ -6,12 +6,14 @@ import pytest
 
 from factories import NOW, event, experiment_results, listed
 from personalization import keys
+from personalization.consent import Standing
 from personalization.errors import Conflict
 from personalization.events import Item
 from personalization.ledger import Mark
 from personalization.lists import RecommendationList
+from personalization.names import Consent
 from personalization.ports import ActiveModel, ItemChange
-from personalization.profiles import apply
+from personalization.profiles import apply, at_seconds
 
 KEY = keys.list_key("user-1", surface="home", version="v1")
 
@@ -40,6 +42,18 @@ class TableContract:
         assert (again.mark, again.import_mark, again.version) == (Mark.of(1, "7"), Mark.of(2, "9"), "w1")
         assert (again.erased_at, again.merged_into) == (1_700_000_000, "user-2")
         assert again.refresh_due_at == pytest.approx(state.refresh_due_at, abs=0.001)
+
+    def test_consent_is_read_of_who_said_something(self, table) -> None:
+        words = {"yes": "personalization", "no": "none", "silent": None}
+        for user, word in words.items():
+            state = table.load([user])[user]
+            apply(state.profile, event("consent_changed", None, consent=word) if word else event())
+            table.save(user, state, version="w", now=NOW)
+        at = at_seconds(NOW)
+        assert table.standings([*words, "nobody"]) == {
+            "yes": Standing(Consent.PERSONALIZATION, at),
+            "no": Standing(Consent.NONE, at, at + 1),
+        }
 
     def test_of_two_writers_who_read_the_same_state_the_second_loses(self, table) -> None:
         for number in ("1", "2"):

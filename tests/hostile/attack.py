@@ -25,8 +25,8 @@ from hostile.requests import (
     wrapped,
 )
 from hostile.shop import Shop, opened
-from infrastructure.api.answers import Problem, Receipt
-from infrastructure.api.routes import ROUTES, Route, codes_of
+from infrastructure.api.answers import ConsentInForce, Problem, Receipt
+from infrastructure.api.routes import ROUTES, Batch, Route, codes_of
 
 SLOWEST_SECONDS: Final = 2.0
 """Processor time an answer may take, moto's part of it included."""
@@ -39,8 +39,8 @@ _INTERNALS: Final = re.compile(
 )
 _RANDOM: Final = re.compile(r'"(recommendation_id|request_id|token)":"[A-Za-z0-9_.-]*"')
 """Signed or drawn: any three letters are in it by chance."""
-_WRITERS: Final = {route.function: route for route in ROUTES if route.body}
-_READERS: Final = tuple(route for route in ROUTES if not route.body)
+_WRITERS: Final = {route.function: route for route in ROUTES if isinstance(route.body, Batch)}
+_READERS: Final = tuple(route for route in ROUTES if not isinstance(route.body, Batch))
 _ASKED: Final = tuple(4 if route.function == "get_recommendations" else 1 for route in _READERS)
 _MOST_ENTRIES: Final = 40
 
@@ -110,7 +110,8 @@ class Attack:
 
     def odd_question(self) -> int:
         route = self.random.choices(_READERS, weights=_ASKED)[0]
-        self._ask(route, reading_request(self.random, route))
+        body = self._ask(route, reading_request(self.random, route))
+        self.tally.accepted += isinstance(body, ConsentInForce)
         return 1
 
     def _send(self, function: str, request: Request) -> Receipt | None:

@@ -133,6 +133,10 @@ def reading_request(random: Random, route: Route) -> Request:
             request["pathParameters"] = None
     names = random.sample(_PARAMETERS, random.randint(0, 3))
     request["queryStringParameters"] = {name: random.choice(WORDS) for name in names} or None
+    if route.function == "put_consent":
+        consent = random.choice(("personalization", "functional", "none", random.choice(WORDS)))
+        good = json.dumps({random.choice(("consent", "consent", "x")): consent}).encode()
+        request |= body_request(random, random.choice((good, broken_body(random, good))))
     if random.random() < 0.2:
         request["headers"] = {"cloudfront-viewer-country": random.choice(WORDS)}
     return request

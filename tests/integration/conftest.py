@@ -37,6 +37,7 @@ class Platform:
 
     queue_url: str
     app_config: AppConfig
+    erasure_queue_url: str = ""
 
     def request(self, handler: Any, **event: Any) -> tuple[int, dict[str, Any]]:
         response = handler({"headers": {}, **event}, CONTEXT)
@@ -73,7 +74,13 @@ class Platform:
         ]
 
     def queued(self) -> list[dict[str, Any]]:
-        messages = boto3.client("sqs").receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=10)
+        return self._messages(self.queue_url)
+
+    def erasures(self) -> list[dict[str, Any]]:
+        return self._messages(self.erasure_queue_url)
+
+    def _messages(self, queue_url: str) -> list[dict[str, Any]]:
+        messages = boto3.client("sqs").receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10)
         return [json.loads(row["Body"]) for row in messages.get("Messages", [])]
 
 
@@ -119,6 +126,7 @@ def laid_out(monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
             "ERASURE_QUEUE_URL": erasures,
             "RETENTION": json.dumps({"backups of profiles": 35, "log lines": 90}),
             "USER_KEY_SECRET_ARN": arns["user-key"],
+            "CONSENT_DEFAULT": "personalization",
             "TOKEN_SECRET_ARN": arns["token"],
             "GUEST_SECRET_ARN": arns["guest"],
             "EXPERIMENTS_ADDRESS": "app/test/experiments",
@@ -127,7 +135,7 @@ def laid_out(monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
         }
         for name, value in settings.items():
             monkeypatch.setenv(name, value)
-        yield Platform(url, experiments)
+        yield Platform(url, experiments, erasures)
         _forget_clients()
 
 

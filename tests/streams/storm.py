@@ -16,12 +16,15 @@ from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_a
 
 from factories import NOW, event
 from personalization.events import Event, Item, upsert_item
+from personalization.names import Consent
 from personalization.profiles import LATE_WINDOW
 from streams.faults import Fault
 from streams.world import WINDOW, World
 
 USERS = tuple(f"user-{number}" for number in range(3))
 VISITORS = tuple(f"visitor-{number}" for number in range(4))
+MINDS = tuple(f"mind-{number}" for number in range(2))
+"""Who change their minds about consent, and are nobody's visitor."""
 _SIGN_INS = 0.05
 KINDS = ("impression", "view", "click", "like", "dislike", "purchase", "add_to_cart", "dwell")
 RANDOM = st.randoms(use_true_random=True)
@@ -88,6 +91,21 @@ class Storm(RuleBasedStateMachine):
         name, fields = random.choice([("an event days late", late), ("an event of a bot", {"bot": True})])
         self.trouble[name] += 1
         self.world.put(self._event(random, **fields))
+
+    @rule(random=RANDOM)
+    def change_mind(self, random: Random) -> None:
+        """A word about consent, and what was accepted before it was known, or under nobody's name."""
+        self.trouble["consent given or taken back among events"] += 1
+        word = {"consent": random.choice(list(Consent)).value, "since": random.randrange(1, 4)}
+        user = random.choice(MINDS)
+        words = [
+            self._event(random, kind="consent_changed", user_key=user, **word),
+            *(self._event(random, user_key=user, since=random.randrange(4)) for _ in range(3)),
+            self._event(random, kind="view", user_key="", anonymous=True),
+        ]
+        random.shuffle(words)
+        for happened in words:
+            self.world.put(happened)
 
     @rule(random=RANDOM)
     def send_poison(self, random: Random) -> None:
@@ -166,15 +184,15 @@ class Storm(RuleBasedStateMachine):
         tally.trouble += self.trouble
         tally.trouble.update({fault.value: count for fault, count in world.faults.injected.items()})
 
-    def _event(self, random: Random, hours: int = 0, **fields: Any) -> Event:
-        if random.random() < _SIGN_INS and not fields:
+    def _event(self, random: Random, hours: int = 0, *, kind: str = "", **fields: Any) -> Event:
+        if random.random() < _SIGN_INS and not fields and not kind:
             return self._sign_in(random.choice(USERS), random.choice(VISITORS))
         self.number += 1
-        kind = random.choice(KINDS)
+        kind = kind or random.choice(KINDS)
         value = {"value": 3.5} if kind in ("purchase", "dwell") else {}
         return event(
             kind,
-            f"sku-{random.randrange(6)}",
+            None if kind == "consent_changed" else f"sku-{random.randrange(6)}",
             event_id=f"e-{self.number}",
             occurred_at=NOW - timedelta(hours=hours, seconds=random.randrange(5)),
             **({"received_at": NOW, "user_key": random.choice(USERS + VISITORS)} | value | fields),

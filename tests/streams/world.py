@@ -24,11 +24,13 @@ from factories import NOW
 from personalization import projection
 from personalization.adapters.dynamodb import DynamoListStore, DynamoProfileStore
 from personalization.archiving import read_lines
+from personalization.consent import withdraws
 from personalization.errors import InvalidInput
 from personalization.events import Event, decode_event, encode_event
 from personalization.ledger import SeenIds
+from personalization.names import Consent
 from personalization.profile_encoding import encode
-from personalization.profiles import Outcome, Profile, apply
+from personalization.profiles import Outcome, Profile, apply, forgotten
 from streams.faults import Faults
 from streams.mapping import EventSourceMapping, Options
 from streams.stream import Stream
@@ -39,6 +41,7 @@ PROFILES = Options(batch_size=20, lanes=2)
 LAKE = Options(batch_size=50)
 WINDOW = 4
 """Ids remembered of a user: fewer than in service, so that repeats of the stream reach beyond them."""
+DEFAULT = Consent.PERSONALIZATION
 _STREAM = "events"
 _REGION = "us-east-1"
 _CONTEXT = SimpleNamespace(
@@ -61,10 +64,18 @@ class Sent:
         """
         profiles: dict[str, Profile] = {visitor: Profile() for visitor in merged_into}
         known: set[tuple[str, str]] = set()
+        forgotten_users: set[str] = set()
         for event in self.events:
-            if event.item is None and (event.user_key, event.event_id) not in known:
+            if event.user_key and (event.user_key, event.event_id) not in known:
                 known.add((event.user_key, event.event_id))
-                apply(profiles.setdefault(holder_of(event.user_key, merged_into), Profile()), event)
+                user = holder_of(event.user_key, merged_into)
+                profile = profiles.setdefault(user, Profile())
+                if withdraws(event) and (profile.last_at or profile.standing(DEFAULT).personal):
+                    # All is received at one time, that of the tombstone, and so is of a life before.
+                    forgotten_users.add(user)
+                    profile = profiles[user] = forgotten(profile)
+                if user not in forgotten_users or event.consent is not None:
+                    apply(profile, event)
         return {user: encode(profile) for user, profile in profiles.items()}
 
     def check_merges(self, merged_into: Mapping[str, str]) -> None:
@@ -81,13 +92,14 @@ class Sent:
         """How many records have to end as what."""
         books: Counter[str] = Counter(quarantined=self.poison)
         known: set[tuple[str, str]] = set()
+        profiles: dict[str, Profile] = {}
         for event in self.events:
             name = (event.user_key, event.event_id)
-            if event.item is not None:
+            if not event.user_key:
                 continue
             if name in known:
                 books["duplicate"] += 1
-            elif apply(Profile(), event) is Outcome.APPLIED:
+            elif apply(profiles.setdefault(event.user_key, Profile()), event) is Outcome.APPLIED:
                 books["applied"] += 1
             else:
                 books["filtered"] += 1
@@ -234,6 +246,7 @@ class World:
         boto3.client("kinesis").create_stream(StreamName=_STREAM, ShardCount=1)
         boto3.client("s3").create_bucket(Bucket="lake")
         url = boto3.client("sqs").create_queue(QueueName="refreshes")["QueueUrl"]
+        erasures = boto3.client("sqs").create_queue(QueueName="erasures")["QueueUrl"]
         secret = boto3.client("secretsmanager").create_secret(Name="token", SecretString="secret")["ARN"]
         self.stream = Stream()
         self._undo.enter_context(
@@ -243,6 +256,8 @@ class World:
                 LAKE_BUCKET="lake",
                 QUARANTINE_BUCKET="lake",
                 REFRESH_QUEUE_URL=url,
+                ERASURE_QUEUE_URL=erasures,
+                CONSENT_DEFAULT=DEFAULT.value,
                 TOKEN_SECRET_ARN=secret,
             )
         )

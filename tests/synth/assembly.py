@@ -15,6 +15,8 @@ Properties = Mapping[str, Any]
 
 # How resources of other stacks and of the own one appear in policies, by logical id.
 _NAMED = (
+    ("ErasureQueueDeadLetters", "erasure dead letters"),
+    ("ErasureQueue", "erasure queue"),
     ("RefreshQueueDeadLetters", "refresh dead letters"),
     ("RefreshQueue", "refresh queue"),
     ("ErasureQueue", "erasure queue"),

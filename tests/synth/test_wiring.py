@@ -52,6 +52,14 @@ ALLOWED = {
     "issue_guest_token": {("secretsmanager:GetSecretValue", "guest secret")},
     "ingest_events": {
         ("kinesis:PutRecords", "stream"),
+        ("dynamodb:BatchGetItem", "table"),
+        ("secretsmanager:GetSecretValue", "user key secret"),
+    },
+    "put_consent": {
+        ("kinesis:PutRecords", "stream"),
+        ("dynamodb:BatchGetItem", "table"),
+        ("dynamodb:PutItem", "table"),
+        ("sqs:SendMessage", "erasure queue"),
         ("secretsmanager:GetSecretValue", "user key secret"),
         ("secretsmanager:GetSecretValue", "guest secret"),
     },
@@ -62,6 +70,7 @@ ALLOWED = {
         ("dynamodb:PutItem", "table"),
         ("dynamodb:UpdateItem", "table"),
         ("sqs:SendMessage", "refresh queue"),
+        ("sqs:SendMessage", "erasure queue"),
         ("s3:PutObject", "lake/quarantine/*"),
         ("secretsmanager:GetSecretValue", "token secret"),
     },

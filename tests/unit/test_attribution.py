@@ -9,12 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from factories import NOW, event, record
-from personalization.adapters.memory import MemoryQuarantine, MemoryRefreshQueue, MemoryTable
+from personalization.adapters.memory import (
+    MemoryErasureQueue,
+    MemoryQuarantine,
+    MemoryRefreshQueue,
+    MemoryTable,
+)
 from personalization.attribution import MAX_DWELL_SECONDS, Attribution, attribute, outcomes
 from personalization.events import Event
 from personalization.experiments import Assignment
 from personalization.ledger import CREDITS, CreditedItems
-from personalization.names import Metric, Surface
+from personalization.names import Consent, Metric, Surface
 from personalization.profiles import LATE_WINDOW
 from personalization.projection import Projector
 from personalization.tokens import TOKEN_LIFETIME, issue
@@ -223,6 +228,8 @@ def projected(table: MemoryTable, records: list[Any]) -> dict[Attribution, float
         catalog=table,
         quarantine=MemoryQuarantine(),
         refreshes=MemoryRefreshQueue(),
+        erasures=MemoryErasureQueue(),
+        consent_default=Consent.PERSONALIZATION,
         token_secret=SECRET,
         epoch=1,
         clock=lambda: now,

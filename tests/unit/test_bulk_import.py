@@ -11,10 +11,17 @@ import pytest
 from moto import mock_aws
 
 from factories import client_event, event, record
-from personalization.adapters.memory import MemoryArchive, MemoryQuarantine, MemoryRefreshQueue, MemoryTable
+from personalization.adapters.memory import (
+    MemoryArchive,
+    MemoryErasureQueue,
+    MemoryQuarantine,
+    MemoryRefreshQueue,
+    MemoryTable,
+)
 from personalization.archiving import read_events
 from personalization.errors import Conflict
 from personalization.identity import user_key
+from personalization.names import Consent
 from personalization.ports import UserState
 from personalization.profile_encoding import decode
 from personalization.profiles import Profile
@@ -130,6 +137,8 @@ def live(world: World, *items: str) -> Projection:
         catalog=world.table,
         quarantine=MemoryQuarantine(),
         refreshes=MemoryRefreshQueue(),
+        erasures=MemoryErasureQueue(),
+        consent_default=Consent.PERSONALIZATION,
         token_secret=b"",
         epoch=1_767_225_600,
         clock=lambda: ARRIVED_AT,

@@ -85,10 +85,26 @@ class Lake:
                 occurred_at=occurred,
                 received_at=received,
             )
+        user = f"user-{pick.randint(0, 7)}"
+        if user == "user-6":
+            word = pick.choice(("none", "functional", "personalization"))
+            return event(
+                "consent_changed",
+                None,
+                consent=word,
+                since=0 if word == "personalization" else pick.randint(1, 3),
+                user_key="user-7",
+                event_id=f"word-{pick.randint(0, 150)}",
+                occurred_at=occurred,
+                received_at=received,
+            )
+        nobody = pick.random() < 0.1
         return event(
             pick.choice(KINDS),
             f"sku-{pick.randint(0, 200)}",
-            user_key=f"user-{pick.randint(0, 5)}",
+            user_key="" if nobody else user,
+            anonymous=nobody,
+            since=pick.randint(0, 3) if user == "user-7" and not nobody else 0,
             event_id=f"e{pick.randint(0, 150)}",
             occurred_at=occurred,
             received_at=received,

@@ -27,7 +27,12 @@ from infrastructure.local.errors import MetricMathError
 from personalization import tokens
 from personalization.access_tokens import Provider
 from personalization.adapters.dynamodb import _state
-from personalization.adapters.memory import MemoryQuarantine, MemoryRefreshQueue, MemoryTable
+from personalization.adapters.memory import (
+    MemoryErasureQueue,
+    MemoryQuarantine,
+    MemoryRefreshQueue,
+    MemoryTable,
+)
 from personalization.admission import Admission
 from personalization.archiving import LakeLine, archive, pack, read_events, read_lines
 from personalization.definitions import parse_definitions
@@ -46,6 +51,7 @@ from personalization.guests import issue_guest_token, new_guest
 from personalization.ingestion import split_batch
 from personalization.ledger import Mark, SeenIds
 from personalization.lists import decode_list, encode_list
+from personalization.names import Consent
 from personalization.profile_encoding import decode, encode
 from personalization.profiles import Profile, apply
 from personalization.projection import Projector
@@ -149,6 +155,8 @@ def test_canonical_events_are_applied_or_set_aside_and_never_stop_the_stream(raw
         catalog=table,
         quarantine=MemoryQuarantine(),
         refreshes=MemoryRefreshQueue(),
+        erasures=MemoryErasureQueue(),
+        consent_default=Consent.PERSONALIZATION,
         token_secret=b"secret",
         epoch=1,
         clock=lambda: NOW,

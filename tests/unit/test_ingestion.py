@@ -7,9 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from factories import NOW, client_event
-from personalization.adapters.memory import MemoryEventStream
+from personalization.adapters.memory import MemoryEventStream, MemoryTable
+from personalization.consent_cache import ConsentCache
 from personalization.errors import InvalidInput
 from personalization.ingestion import Receipt, ingest_events, ingest_items
+from personalization.names import Consent
 
 
 def ingest(body: object, stream: MemoryEventStream | None = None, *, sent_by_bot: bool = False) -> Receipt:
@@ -17,6 +19,7 @@ def ingest(body: object, stream: MemoryEventStream | None = None, *, sent_by_bot
     return ingest_events(
         raw,
         stream=stream or MemoryEventStream(),
+        consents=ConsentCache(MemoryTable(), Consent.PERSONALIZATION),
         user_key=lambda user_id: f"key-{user_id}",
         is_bot=lambda agent: "bot" in agent,
         received_at=NOW,

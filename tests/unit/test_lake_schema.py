@@ -38,6 +38,8 @@ def hive(kind: shape.Type) -> str:
             name = f"array<{only_name}>"
         case shape.VarTupleType(item_type) | shape.ListType(item_type):
             name = f"array<{hive(item_type)}>"
+        case shape.IntType(lt=limit) if limit and limit > 2**31:
+            name = "bigint"
         case shape.LiteralType(values):
             name = {int: "int", str: "string"}[type(values[0])]
         case _:

@@ -107,7 +107,7 @@ def test_a_function_of_every_route_exists() -> None:
 
 def test_the_codes_of_rejected_entries_are_those_that_the_parsers_raise() -> None:
     source = ROOT / "layers/personalization/python/personalization"
-    files = ("events.py", "identification.py", "ingestion.py")
+    files = ("consent.py", "events.py", "identification.py", "ingestion.py")
     written = "".join((source / name).read_text() for name in files)
     assert all(f'"{code}"' in written for code in RejectionCode.__args__)
     assert msgspec.json.schema(RejectionCode)["enum"]

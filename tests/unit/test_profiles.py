@@ -12,6 +12,7 @@ from factories import NOW, event
 from personalization.errors import CorruptData
 from personalization.events import Context, Event, EventType
 from personalization.ledger import SeenIds
+from personalization.names import Consent
 from personalization.profile_encoding import FORMAT_VERSION, decode, encode
 from personalization.profile_merging import merge
 from personalization.profiles import (
@@ -23,6 +24,7 @@ from personalization.profiles import (
     Profile,
     apply,
     at_seconds,
+    forgotten,
     item_hash,
     segment_of,
 )
@@ -41,6 +43,7 @@ def events(draw: st.DrawFn) -> Event:
         "received_at": happened + timedelta(days=draw(st.sampled_from([0, 0, 1, 6, 8]))),
         "surface": draw(st.sampled_from([None, "home", "cart", "product", "search", "mail", "deals"])),
         "bot": draw(st.integers(0, 9)) == 0,
+        "since": draw(st.sampled_from([0, 0, 0, 1, 2])),
         "context": Context(
             country=draw(st.sampled_from([None, "de", "FR"])),
             referrer=draw(st.sampled_from([None, "search", "direct", "partner-42", "https://t.co/x"])),
@@ -49,7 +52,7 @@ def events(draw: st.DrawFn) -> Event:
     if kind is EventType.IMPRESSION:
         fields["item_ids"] = draw(st.lists(st.integers(0, 90).map("sku-{}".format), min_size=1, max_size=8))
     elif kind is EventType.CONSENT_CHANGED:
-        fields["consent"] = draw(st.sampled_from(["none", "functional"]))
+        fields["consent"] = draw(st.sampled_from(list(Consent))).value
     elif kind is EventType.USER_UPSERTED:
         name = draw(st.sampled_from("abcdefghijklm"))
         fields["attributes"] = {name: draw(st.sampled_from("xyz"))}
@@ -140,18 +143,53 @@ def test_bought_and_rated_items_are_owned() -> None:
     assert profile.owned == {item_hash("a"): at_seconds(NOW), item_hash("b"): at_seconds(NOW)}
 
 
-def test_the_latest_word_on_country_and_consent_wins() -> None:
+def test_the_latest_word_on_country_wins() -> None:
     later = NOW + timedelta(seconds=1)
     profile = fold(
         [
             event("user_upserted", None, attributes={"country": "FR"}, occurred_at=later),
             event("user_upserted", None, attributes={"country": "DE"}),
-            event("consent_changed", None, consent="none", occurred_at=later),
-            event("consent_changed", None, consent="personalization"),
         ]
     )
     assert profile.attribute("country") == "FR"
-    assert profile.consent == (at_seconds(later), "none")
+
+
+def test_of_two_words_the_later_counts_and_of_one_second_the_stricter() -> None:
+    later = NOW + timedelta(seconds=1)
+    late = {"occurred_at": NOW, "received_at": NOW + timedelta(days=40)}
+    profile = fold(
+        [
+            word("none", occurred_at=later),
+            word("functional", occurred_at=later),
+            word("personalization", **late),
+        ]
+    )
+    assert profile.standing(Consent.PERSONALIZATION) == (Consent.NONE, at_seconds(later), profile.since)
+    assert Profile().standing(Consent.FUNCTIONAL) == (Consent.FUNCTIONAL, 0, 0)
+
+
+def word(consent: str, **fields: object) -> Event:
+    return event("consent_changed", None, consent=consent, **fields)
+
+
+def test_taking_consent_back_leaves_the_word_alone_whatever_was_applied_or_comes_late() -> None:
+    moments = [NOW + timedelta(minutes=minute) for minute in range(4)]
+    before, late = (event("click", f"sku-{n}", occurred_at=moments[n]) for n in (0, 1))
+    withdrawn = word("none", occurred_at=moments[2])
+    profile = fold([before, withdrawn])
+    assert apply(profile, late) is Outcome.WITHDRAWN
+    assert profile == forgotten(profile)
+    agreed = word("personalization", occurred_at=moments[3])
+    fresh = event("click", "sku-3", occurred_at=moments[3], since=profile.since)
+    for one in (agreed, fresh, before, withdrawn):
+        apply(profile, one)
+    assert (list(profile.recent), profile.revision) == (["sku-3"], 1)
+    assert profile.standing(Consent.FUNCTIONAL).personal
+
+
+def test_a_profile_stored_before_consent_could_be_taken_back_is_read() -> None:
+    stored = msgspec.msgpack.decode(encode(fold([event("click", "a")])))
+    assert decode(msgspec.msgpack.encode(stored[:-1])) == fold([event("click", "a")])
 
 
 def test_an_item_shown_again_counts_once_an_hour() -> None:

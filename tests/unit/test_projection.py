@@ -6,6 +6,7 @@ from uuid import uuid4
 
 from factories import NOW, event, record
 from personalization.adapters.memory import (
+    MemoryErasureQueue,
     MemoryQuarantine,
     MemoryRefreshQueue,
     MemoryTable,
@@ -14,6 +15,7 @@ from personalization.adapters.memory import (
 from personalization.deadlines import NEVER, Deadline
 from personalization.errors import Conflict, InvalidInput, Unavailable
 from personalization.events import Item, upsert_item
+from personalization.names import Consent
 from personalization.ports import RefreshRequest, StreamRecord, UserState
 from personalization.profile_encoding import decode
 from personalization.profiles import Profile
@@ -36,6 +38,8 @@ class World:
             catalog=self.table,
             quarantine=self.quarantine,
             refreshes=self.refreshes,
+            erasures=MemoryErasureQueue(),
+            consent_default=Consent.PERSONALIZATION,
             token_secret=b"secret",
             epoch=self.epoch,
             clock=lambda: self.now,

@@ -38,8 +38,8 @@ def publish(version: str, folder: Path, day: int, *, known: bool = True) -> None
     )
     (folder / METADATA_FILE).write_bytes(msgspec.json.encode(metadata))
     lists = DynamoListStore(boto3.client("dynamodb"), TABLE)
-    tombstones = DynamoProfileStore(boto3.client("dynamodb"), TABLE)
-    publisher = Publisher(S3Archive(boto3.client("s3"), "models"), lists, tombstones, NOW)
+    users = DynamoProfileStore(boto3.client("dynamodb"), TABLE)
+    publisher = Publisher(S3Archive(boto3.client("s3"), "models"), lists, users, NOW)
     publisher.publish(folder, version, [], msgspec.json.encode(QUALITY) if known else None)
 
 

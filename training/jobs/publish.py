@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     publisher = Publisher(
         models=S3Archive(boto3.client("s3"), job.options.model_bucket),
         lists=DynamoListStore(table, job.options.table),
-        tombstones=DynamoProfileStore(table, job.options.table),
+        users=DynamoProfileStore(table, job.options.table),
         now=job.now,
     )
     lists, quality = read_lists(job.folders.input("lists")), _quality(job.folders.input("report"))

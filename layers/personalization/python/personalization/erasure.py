@@ -15,10 +15,10 @@ from typing import Final, Protocol
 from msgspec import Struct, field
 
 from personalization.errors import Conflict, Unavailable
-from personalization.events import Event
+from personalization.events import Event, EventType
 from personalization.ledger import CreditedItems, SeenIds
 from personalization.ports import ErasureQueue, ErasureRequest, ListStore, ProfileStore, UserState
-from personalization.profiles import Profile
+from personalization.profiles import forgotten
 
 LATE: Final = timedelta(hours=13)
 """After so long all is looked through again: a consumer that is behind writes for 6 hours at most, then gives
@@ -158,19 +158,20 @@ def is_due(pending: Pending, now: datetime) -> bool:
 
 
 def is_forgotten(event: Event, erased_at: int) -> bool:
-    """Whether an event belongs to a life that its user had forgotten."""
-    return event.received_at.timestamp() < erased_at
+    """Whether an event belongs to a life that its user had forgotten; a word about consent outlives it."""
+    word = event.event_type is EventType.CONSENT_CHANGED
+    return not word and event.received_at.timestamp() < erased_at
 
 
 def forget(state: UserState, at: int) -> bool:
-    """Empty a state and leave the tombstone; return False if a later one is there.
+    """Empty a state but for the word about consent, and leave the tombstone; return False if it is there.
 
     The marks stay: they name places of the stream, and guard the new life as they did the old one. What a
     new life put into the profile between `at` and now goes with the rest, and stays in the lake.
     """
     if state.erased_at >= at:
         return False
-    state.profile, state.seen, state.credited = Profile(), SeenIds(), CreditedItems()
+    state.profile, state.seen, state.credited = forgotten(state.profile), SeenIds(), CreditedItems()
     state.refresh_due_at, state.unreadable, state.merged_into = 0.0, None, ""
     state.erased_at = at
     return True

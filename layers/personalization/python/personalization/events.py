@@ -78,7 +78,6 @@ DELIBERATE: Final = frozenset(
         EventType.DISLIKE,
         EventType.NOT_INTERESTED,
         EventType.RATING,
-        EventType.CONSENT_CHANGED,
     }
 )
 """Acts that make a user's list out of date. Impressions never do, or lists would refresh for ever."""
@@ -152,8 +151,17 @@ class Event(_Body, kw_only=True, omit_defaults=True, frozen=True):
     """The canonical event of stream and lake.
 
     `user_key` is empty for `item_upserted`, which carries `item` instead. `bot` marks a crawler's
-    event: it stays in the lake and never reaches a profile. `visitor_key` is the pseudonym of the visitor
-    whom an `identify` says to be this user.
+    event: it stays in the lake and never reaches a profile.
+
+    Attributes
+    ----------
+    visitor_key
+        Pseudonym of the visitor whom an `identify` says to be this user.
+    anonymous
+        Of somebody who agreed to no more than counting: there is no `user_key`.
+    since
+        `Profile.since` as it was known when the event was accepted; of a `consent_changed` that withdraws
+        consent, what it is from then on.
     """
 
     received_at: Instant
@@ -161,11 +169,13 @@ class Event(_Body, kw_only=True, omit_defaults=True, frozen=True):
     item: Item | None = None
     bot: bool = False
     visitor_key: Annotated[str, Meta(max_length=128)] = ""
+    anonymous: bool = False
+    since: Annotated[int, Meta(ge=0, lt=2**32)] = 0
 
     @property
     def partition_key(self) -> str:
         """The stream's partition key: keeps each user's, and each item's, events in order."""
-        return self.user_key or f"item:{self.item_id}"
+        return self.user_key or (f"anonymous:{self.event_id}" if self.anonymous else f"item:{self.item_id}")
 
 
 _client_decoder = msgspec.json.Decoder(ClientEvent)
@@ -285,8 +295,8 @@ def _check_fields(event: ClientEvent) -> None:
         _check_id_bytes(item_id)
     if event.value is None and kind in NEEDS_VALUE:
         raise _field_error(kind, "value", missing=True)
-    if event.consent is None and kind is EventType.CONSENT_CHANGED:
-        raise _field_error(kind, "consent", missing=True)
+    if (event.consent is not None) != (kind is EventType.CONSENT_CHANGED):
+        raise _field_error(kind, "consent", event.consent is None)
     if event.attributes is None and kind is EventType.USER_UPSERTED:
         raise _field_error(kind, "attributes", missing=True)
     if kind is EventType.RATING and event.value is not None and event.value > 10:

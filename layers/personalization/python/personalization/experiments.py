@@ -246,6 +246,11 @@ class Definitions(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_
         counted = () if forced else tuple(Assignment(name, chosen.name) for name, chosen in taken.items())
         return Treatment(build, label, counted)
 
+    def control(self, surface: str, *, forced: Sequence[Assignment] = ()) -> Treatment:
+        """Return what a surface shows to who takes part in nothing."""
+        build, label = self._combined(surface, list(self._forced(surface, forced).values()))
+        return Treatment(build, label)
+
     def builds(
         self,
         visitor: Visitor,

@@ -4,13 +4,15 @@ Every event of a request ends in exactly one of two lists: accepted (in the stre
 its index, a stable code and a reason).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 
 import msgspec
 
+from personalization.consent import admitted
+from personalization.consent_cache import ConsentCache
 from personalization.errors import InvalidEvent, InvalidInput
 from personalization.events import (
     MAX_BATCH_EVENTS,
@@ -37,10 +39,17 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The answer to a batch: accepted + len(rejected) = sent."""
+    """The answer to a batch: accepted + len(rejected) = sent.
+
+    Attributes
+    ----------
+    anonymous
+        Of those accepted, how many name nobody and so reach no profile.
+    """
 
     accepted: int
     rejected: list[Rejection]
+    anonymous: int = 0
 
     @property
     def throttled(self) -> bool:
@@ -83,6 +92,7 @@ def ingest_events(
     body: bytes,
     *,
     stream: EventStream,
+    consents: ConsentCache,
     user_key: Callable[[str], str],
     is_bot: Callable[[str], bool],
     received_at: datetime,
@@ -90,11 +100,12 @@ def ingest_events(
     caller: str | None = None,
     guest_of: Callable[[str], str] = no_guest,
 ) -> Receipt:
-    """Validate a batch of client events and append the good ones to the stream.
+    """Validate a batch of client events and append the good ones to the stream, as far as consent lets them.
 
     Crawlers are told by the user agent in an event's context, and by the request's own if it is a crawler's;
     an HTTP library's says nothing, for a backend reports its users' events with one. Cost: linear in events,
-    one keyed digest per distinct user or visitor, one stream call per 500 events.
+    one keyed digest per distinct user, visitor and anonymous event, one read per 100 distinct users whose
+    consent was not read lately, one stream call per 500 events.
 
     Parameters
     ----------
@@ -102,6 +113,11 @@ def ingest_events(
         The user whom an app acts for, and nobody else; None: a backend, which acts for everybody.
     guest_of
         Reads the id of a guest from a token, or raises `InvalidToken`.
+
+    Raises
+    ------
+    Unavailable
+        It can't be told who consented: nothing was taken.
     """
     entries = split_batch(body, field="events")
     key_of = cache(user_key)
@@ -120,7 +136,21 @@ def ingest_events(
             sent_by_bot=sent_by_bot,
         )
 
-    return _send(entries, parse, stream)
+    parsed, rejected = _each(enumerate(entries), parse)
+    standings = consents.of({event.user_key for _, event in parsed}, received_at)
+
+    def admit(event: Event) -> Event:
+        """Judge an event by what its user said last, be it in this very batch."""
+        user = event.user_key
+        # No user id holds a line feed: no event has the name of a user.
+        kept = admitted(event, standings[user], name=lambda text: user_key(f"{user}\n{text}"))
+        if kept.consent is not None:
+            standings[user] = standings[user].after(kept)
+            consents.hear(user, standings[user], received_at)
+        return kept
+
+    good, withheld = _each(parsed, admit)
+    return _send(good, rejected + withheld, stream)
 
 
 def ingest_items(
@@ -131,22 +161,29 @@ def ingest_items(
     def parse(raw: msgspec.Raw) -> Event:
         return upsert_item(decode_item(raw), event_id=new_id(), received_at=received_at)
 
-    return _send(split_batch(body, field="items"), parse, stream)
+    return _send(*_each(enumerate(split_batch(body, field="items")), parse), stream)
 
 
-def _send(
-    entries: Sequence[msgspec.Raw], parse: Callable[[msgspec.Raw], Event], stream: EventStream
-) -> Receipt:
+def _each[T](
+    entries: Iterable[tuple[int, T]], step: Callable[[T], Event]
+) -> tuple[list[tuple[int, Event]], list[Rejection]]:
+    """Take each entry one step on; return those that were, and those that were not, by their index."""
     good: list[tuple[int, Event]] = []
     rejected: list[Rejection] = []
-    for index, raw in enumerate(entries):
+    for index, entry in entries:
         try:
-            good.append((index, parse(raw)))
+            good.append((index, step(entry)))
         except InvalidEvent as error:
             rejected.append(Rejection(index, error.code, error.reason))
-    refused = stream.send([event for _, event in good])
-    rejected += [
-        Rejection(good[position][0], "stream_busy", "the stream is busy; send this event again")
-        for position in refused
+    return good, rejected
+
+
+def _send(good: Sequence[tuple[int, Event]], rejected: Sequence[Rejection], stream: EventStream) -> Receipt:
+    refused = set(stream.send([event for _, event in good]))
+    busy = [
+        Rejection(good[place][0], "stream_busy", "the stream is busy; send this event again")
+        for place in refused
     ]
-    return Receipt(len(good) - len(refused), sorted(rejected, key=lambda row: row.index))
+    anonymous = sum(event.anonymous for place, (_, event) in enumerate(good) if place not in refused)
+    rows = sorted([*rejected, *busy], key=lambda row: row.index)
+    return Receipt(len(good) - len(refused), rows, anonymous)

@@ -20,7 +20,7 @@ from personalization.errors import Unavailable
 from personalization.events import EventType, Item
 from personalization.experiments import Assignment, Definitions, Experiment, Variant, Visitor
 from personalization.lists import ListItem
-from personalization.names import Source
+from personalization.names import Consent, Source
 from personalization.ports import ListStore, RefreshRequest
 from personalization.profiles import KINDS, Profile, Touch, latest
 from personalization.serving import Query, Recommendations, Recommender
@@ -144,10 +144,13 @@ class Inspector:
     ----------
     catalogue
         Reads items by id.
+    consent_default
+        In force for who never said anything.
     """
 
     store: ListStore
     catalogue: Callable[[Sequence[str]], Mapping[str, Item]]
+    consent_default: Consent = Consent.PERSONALIZATION
     shared: SharedLists = field(default_factory=SharedLists)
 
     def inspect(self, query: Query, definitions: Definitions, now: datetime) -> Inspection:
@@ -180,6 +183,7 @@ class Inspector:
             token_secret=_WORTHLESS,
             clock=lambda: now,
             new_id=lambda: "",
+            consent_default=self.consent_default,
             shared=self.shared,
         )
         answer = recommender.recommend(query, NEVER)

@@ -78,15 +78,11 @@ def _written(
 _OUTCOMES: Final = (BY_SURFACE, BY_SURFACE_AND_VARIANT)
 
 CATALOGUE: Final = (
-    *_written("ingest_events put_items", Metric.EVENTS_ACCEPTED, Metric.EVENTS_REJECTED),
+    *_written("ingest_events put_items put_consent", Metric.EVENTS_ACCEPTED),
+    *_written("ingest_events put_items", Metric.EVENTS_REJECTED),
     *_written("authorize", Metric.TOKENS_REFUSED),
-    *_written(
-        "update_profiles",
-        Metric.EVENTS_APPLIED,
-        Metric.EVENTS_DUPLICATE,
-        Metric.EVENTS_FILTERED,
-        Metric.EVENTS_QUARANTINED,
-    ),
+    *_written("update_profiles", Metric.EVENTS_APPLIED, Metric.EVENTS_DUPLICATE, Metric.EVENTS_QUARANTINED),
+    *_written("ingest_events update_profiles", Metric.EVENTS_FILTERED),
     *_written("update_profiles", Metric.EVENT_LAG, unit=Unit.MILLISECONDS),
     *_written("archive_events", Metric.EVENTS_ARCHIVED),
     *_written("update_profiles", Metric.IMPRESSIONS, Metric.CLICKS, Metric.CONVERSIONS, dimensions=_OUTCOMES),

@@ -33,8 +33,9 @@ class Metric(StrEnum):
     EVENTS_DUPLICATE = "EventsDuplicate"
     """Events whose id was seen before, within the window of the last ids (`update_profiles`)."""
     EVENTS_FILTERED = "EventsFiltered"
-    """Events kept in the lake only: sent by a bot, later than the late window, or received before its user
-    had themselves forgotten (`update_profiles`)."""
+    """Events kept in the lake only: sent by a bot, later than the late window, received before their user had
+    themselves forgotten, or accepted before consent was taken back (`update_profiles`); and those that name
+    nobody, for want of consent (`ingest_events`)."""
     EVENTS_QUARANTINED = "EventsQuarantined"
     """Records that can't be processed, kept with their bytes and reason (`update_profiles`)."""
     EVENTS_ARCHIVED = "EventsArchived"
@@ -137,6 +138,17 @@ class Degraded(StrEnum):
     PUBLISHED_LISTS = "published_lists"
     """What all users share, as it was when it was last published."""
     NOTHING = "nothing"
+
+
+class Consent(StrEnum):
+    """What a person agreed to, the least strict first."""
+
+    PERSONALIZATION = "personalization"
+    """Events make a profile, which answers are made of."""
+    FUNCTIONAL = "functional"
+    """The service works; events count for trends without saying whose they are."""
+    NONE = "none"
+    """Nothing is kept but the refusal."""
 
 
 class Ranker(StrEnum):

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from personalization.builds import Build
+from personalization.consent import Standing
 from personalization.events import Event, Item
 from personalization.experiment_results import ExperimentResults
 from personalization.experiments import Definitions
@@ -178,6 +179,18 @@ class Tombstones(Protocol):
     def erased_at(self, user_keys: Iterable[str]) -> dict[str, int]:
         """Return when each user was last forgotten, in seconds since 1970; who never was is left out."""
         ...
+
+
+class ConsentStore(Protocol):
+    """What users said of consent."""
+
+    def standings(self, user_keys: Iterable[str]) -> dict[str, Standing]:
+        """Return what is in force for who said something; eventually consistent."""
+        ...
+
+
+class UserWords(Tombstones, ConsentStore, Protocol):
+    """What users had done, or allowed, with what is known of them."""
 
 
 class Catalog(Protocol):

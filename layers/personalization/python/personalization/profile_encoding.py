@@ -1,8 +1,9 @@
 """How a profile is stored: MessagePack, fields by position, item hashes and times packed as uint32.
 
 Format 1 knew when an item was last shown, format 2 knows the hours in which it was: either is read, and 2
-written. Equal states give equal bytes. About 0.3 KB typically and 4 KB at every bound. Encoding costs
-O(n log n) in the entries kept, decoding O(n).
+written. Profiles that were stored before consent could be taken back end before `since`. Equal states give
+equal bytes. About 0.3 KB typically and 4 KB at every bound. Encoding costs O(n log n) in the entries kept,
+decoding O(n).
 """
 
 from array import array
@@ -12,6 +13,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from personalization.consent import Word
 from personalization.errors import CorruptData
 from personalization.profiles import KINDS, Profile, latest
 
@@ -33,7 +35,8 @@ class _Stored(Struct, array_like=True, frozen=True):
     days: list[tuple[int, int, int, int]]
     surfaces: list[tuple[str, int]]
     attributes: list[tuple[str, int, str]]
-    consent: tuple[int, str] | None
+    consent: Word | None
+    since: int = 0
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -59,6 +62,7 @@ def encode(profile: Profile) -> bytes:
             surfaces=list(kept.surfaces.items()),
             attributes=[(name, at, value) for name, (at, value) in kept.attributes.items()],
             consent=kept.consent,
+            since=kept.since,
         )
     )
 
@@ -94,6 +98,7 @@ def _restored(stored: _Stored) -> Profile:
         surfaces=dict(stored.surfaces),
         attributes={name: (at, value) for name, at, value in stored.attributes},
         consent=stored.consent,
+        since=stored.since,
     )
 
 

@@ -14,7 +14,8 @@ from personalization.profiles import Profile, latest
 def merge(one: Profile, other: Profile) -> Profile:
     """Return the profile of all events of both, cut to its bounds; both are left as they are.
 
-    Commutative and associative, and an empty profile changes nothing. Cost O(n log n) in the entries kept.
+    Commutative, but for consent, which is the first one's, and associative; an empty profile changes nothing.
+    Cost O(n log n) in the entries kept.
 
     >>> merge(Profile(first_at=5, last_at=9, revision=1), Profile(first_at=7, last_at=8, revision=2)).revision
     3
@@ -35,7 +36,8 @@ def merge(one: Profile, other: Profile) -> Profile:
             },
             surfaces=_later(one.surfaces, other.surfaces),
             attributes=_later(one.attributes, other.attributes),
-            consent=max(filter(None, (one.consent, other.consent)), default=None),
+            consent=one.consent,
+            since=one.since,
         )
     )
 

@@ -22,7 +22,9 @@ from zlib import crc32
 import msgspec
 from msgspec import Struct
 
+from personalization.consent import Standing, Word, begins_at, withdraws
 from personalization.events import DELIBERATE, Event, EventType
+from personalization.names import Consent
 from personalization.referrers import medium_of
 
 LATE_WINDOW: Final = timedelta(days=7)
@@ -67,6 +69,7 @@ class Outcome(StrEnum):
     LATE = "late"
     DUPLICATE = "duplicate"
     ERASED = "erased"
+    WITHDRAWN = "withdrawn"
 
 
 class Facts(NamedTuple):
@@ -127,7 +130,10 @@ class Profile(Struct):
     attributes
         Name (country, device, referrer, …) -> (at, value), the latest word wins.
     consent
-        (at, state), or None.
+        The latest word, or None: what it says is stored, and obeyed by whoever reads (`standing`).
+    since
+        When consent was taken back last, in seconds since 1970, or 0: of events accepted before knowing of
+        that, nothing is left.
     """
 
     first_at: int = 0
@@ -142,7 +148,8 @@ class Profile(Struct):
     days: dict[int, list[int]] = msgspec.field(default_factory=dict)
     surfaces: dict[str, int] = msgspec.field(default_factory=dict)
     attributes: dict[str, tuple[int, str]] = msgspec.field(default_factory=dict)
-    consent: tuple[int, str] | None = None
+    consent: Word | None = None
+    since: int = 0
 
     def attribute(self, name: str) -> str | None:
         """Return the latest value of an attribute, or None."""
@@ -153,6 +160,12 @@ class Profile(Struct):
     def facts(self) -> Facts:
         """The latest facts."""
         return Facts.of(*map(self.attribute, Facts._fields))
+
+    def standing(self, default: Consent) -> Standing:
+        """Return what is in force; `default` for who never said anything."""
+        if self.consent is None:
+            return Standing(default)
+        return Standing(Consent(self.consent.consent), self.consent.at, self.since)
 
 
 def item_hash(item_id: str) -> int:
@@ -167,12 +180,19 @@ def item_hash(item_id: str) -> int:
 def apply(profile: Profile, event: Event) -> Outcome:
     """Fold one event into the profile, in place.
 
-    Order-free: any order of the same set of events ends in the same `encode(profile)`. Events of
-    bots and events later than `LATE_WINDOW` change nothing. Duplicates are the caller's to drop
-    (`personalization.ledger`). Amortized cost O(1) an event, O(slate) an impression.
+    Order-free: any order of the same set of events ends in the same `encode(profile)`. Events of bots, events
+    later than `LATE_WINDOW`, and such as were accepted before consent was taken back, change nothing. A
+    `consent_changed` counts whoever sent it, however late and often. Other duplicates are the caller's to
+    drop (`personalization.ledger`). Amortized cost O(1) an event, O(slate) an impression.
     """
+    if event.event_type is EventType.CONSENT_CHANGED:
+        return _hear(profile, event)
     if (ignored := reason_to_ignore(event)) is not None:
         return ignored
+    if event.since < profile.since:
+        return Outcome.WITHDRAWN
+    if event.since > profile.since:
+        _begin_anew(profile, event.since)
     at = int(event.occurred_at.timestamp())
     kind = event.event_type
     profile.first_at = min(profile.first_at, at) if profile.last_at else at
@@ -195,6 +215,27 @@ def reason_to_ignore(event: Event) -> Outcome | None:
     if event.received_at - event.occurred_at > LATE_WINDOW:
         return Outcome.LATE
     return None
+
+
+def forgotten(profile: Profile) -> Profile:
+    """Return what is left of a profile whose user is forgotten: the word that has to be honoured."""
+    return Profile(consent=profile.consent, since=profile.since)
+
+
+def _hear(profile: Profile, event: Event) -> Outcome:
+    """Take in a word; one that withdraws consent ends the profile, be it overruled by a later one."""
+    if event.consent is not None:
+        word = Word(int(event.occurred_at.timestamp()), event.consent)
+        profile.consent = max(filter(None, (profile.consent, word)), key=lambda one: one.rank)
+    if withdraws(event) and begins_at(event) > profile.since:
+        _begin_anew(profile, begins_at(event))
+    return Outcome.APPLIED
+
+
+def _begin_anew(profile: Profile, since: int) -> None:
+    fresh = Profile(consent=profile.consent, since=since)
+    for name in Profile.__struct_fields__:
+        setattr(profile, name, getattr(fresh, name))
 
 
 def _count_day(profile: Profile, at: int, kind: EventType) -> None:
@@ -223,8 +264,6 @@ def _note_circumstances(profile: Profile, at: int, event: Event) -> None:
     if event.attributes:
         for name, value in event.attributes.items():
             _note_attribute(profile, at, name, value)
-    if event.consent is not None:
-        profile.consent = max(profile.consent or (0, ""), (at, event.consent))
 
 
 def _note_attribute(profile: Profile, at: int, name: str, value: str) -> None:

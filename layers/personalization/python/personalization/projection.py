@@ -14,12 +14,15 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from personalization.attribution import Attribution, attribute
+from personalization.consent import withdraws
 from personalization.deadlines import NEVER, Deadline
 from personalization.errors import Conflict, CorruptData, InvalidInput, Unavailable
 from personalization.events import DELIBERATE, Event, decode_event
 from personalization.ledger import Mark
+from personalization.names import Consent
 from personalization.ports import (
     Catalog,
+    ErasureQueue,
     ItemChange,
     ProfileStore,
     Quarantine,
@@ -31,6 +34,7 @@ from personalization.ports import (
 from personalization.profiles import Outcome
 from personalization.tokens import Keys
 from personalization.visitors import Person, identify, person_of
+from personalization.withdrawal import forget_what_was_learned, holds_more_than_the_word
 
 REFRESH_INTERVAL: Final = timedelta(seconds=2)
 _WRITE_ATTEMPTS: Final = 3
@@ -41,6 +45,7 @@ _BOOK: Final = {
     Outcome.BOT: "filtered",
     Outcome.LATE: "filtered",
     Outcome.ERASED: "filtered",
+    Outcome.WITHDRAWN: "filtered",
 }
 
 _Events = list[tuple[StreamRecord, Event]]
@@ -87,6 +92,7 @@ class _Fold:
     attributions: dict[Attribution, float] = field(default_factory=dict)
     newest: datetime | None = None
     delay_seconds: int | None = None
+    forgets: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +114,8 @@ class Projector:
     quarantine: Quarantine
     refreshes: RefreshQueue
     token_secret: Keys
+    erasures: ErasureQueue
+    consent_default: Consent
     epoch: int
     clock: Callable[[], datetime]
     new_id: Callable[[], str]
@@ -150,6 +158,9 @@ class Projector:
                 continue
             try:
                 event = decode_event(record.data)
+                if event.anonymous:
+                    # Nobody's profile: `ingest_events` counted it as filtered when it took it in.
+                    continue
                 if event.item is not None:
                     items.append((record, event))
                 elif event.user_key:
@@ -187,6 +198,8 @@ class Projector:
                 fold = self._fold(person, events)
                 if not fold.handled:
                     return fold
+                if fold.forgets:
+                    forget_what_was_learned(user_key, person.own, self.profiles, self.erasures, self.clock())
                 person.save(self.profiles, version=version, now=self.clock())
             except CorruptData as error:
                 return _Fold(user_key, unreadable=str(error))
@@ -215,6 +228,8 @@ class Projector:
             own.mark = mark
             fold.handled += 1
             fold.newest = record.arrived_at
+            if withdraws(event):
+                fold.forgets |= holds_more_than_the_word(own, self.consent_default)
             outcome = person.take(event)
             fold.outcomes[_BOOK[outcome]] += 1
             if outcome is Outcome.APPLIED:

@@ -15,12 +15,15 @@ import msgspec
 from msgspec import Struct
 
 from personalization.errors import CorruptData
+from personalization.events import EventType
 
 _GZIP_LEVEL: Final = 6
+_WORD: Final = EventType.CONSENT_CHANGED.value.encode()
 _DAMAGE: Final = (OSError, EOFError, ValueError)
 
 
 class _Event(Struct, frozen=True):
+    event_type: str = ""
     received_at: datetime | None = None
     session_id: str | None = None
 
@@ -150,11 +153,21 @@ def _owner(line: bytes, erased: Mapping[str, int]) -> tuple[str, str | None] | N
     if not theirs and b'"raw":' in line:
         raw = _raw(line)
         theirs = [user for user in erased if mentions(raw, user)]
-    if not theirs:
+    if not theirs or _is_word(line):
         return None
     at, session = _facts(line)
     user = theirs[0]
     return (user, session) if at is None or at < max(erased[one] for one in theirs) else None
+
+
+def _is_word(line: bytes) -> bool:
+    """Whether a line is what somebody said about consent: it has to be known to be honoured, and stays."""
+    if _WORD not in line:
+        return False
+    try:
+        return msgspec.json.decode(line, type=_Line).event.event_type == EventType.CONSENT_CHANGED
+    except msgspec.DecodeError:
+        return False
 
 
 def _facts(line: bytes) -> tuple[float | None, str | None]:

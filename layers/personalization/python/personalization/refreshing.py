@@ -19,7 +19,7 @@ from personalization.experiments import Definitions, Visitor
 from personalization.in_service import InService
 from personalization.keys import Key
 from personalization.lists import STORED_ITEMS, ListItem, RecommendationList
-from personalization.names import DEFAULT_SURFACE, Ranker
+from personalization.names import DEFAULT_SURFACE, Consent, Ranker
 from personalization.policies import Policy
 from personalization.ports import ActiveModel, DefinitionSource, ListStore, ProfileStore, RefreshRequest
 from personalization.profiles import Profile, at_seconds
@@ -72,6 +72,7 @@ class Refresher:
     clock: Callable[[], datetime]
     new_id: Callable[[], str]
     in_service: InService = field(default_factory=InService)
+    consent_default: Consent = Consent.PERSONALIZATION
 
     def active(self) -> ActiveModel | None:
         """Return the model in service, or the one that was seconds ago."""
@@ -81,8 +82,9 @@ class Refresher:
         """Rebuild what is out of date; return how many lists were written.
 
         Cost: two reads, one ranking and one write a list. Without a published model nothing happens, nor for
-        a user who was forgotten and has not come back, nor for a visitor who turned out to be a user: they
-        are answered as one who is not known.
+        a user who was forgotten and has not come back, or withholds consent, nor for a visitor who turned out
+        to be a user: they are answered as one who is not known. A list is as old as what was read of the
+        user, not as its ranking.
 
         Raises
         ------
@@ -95,10 +97,11 @@ class Refresher:
         active = self.active()
         if active is None:
             return 0
+        now = self.clock()
         state = self.profiles.load([request.user_key])[request.user_key]
-        if state.merged_into or is_gone(state):
-            return 0
         profile = state.profile
+        if state.merged_into or is_gone(state) or not profile.standing(self.consent_default).personal:
+            return 0
         wanted = dict(self._wanted(request, profile, definitions, active.version))
         stored = self.lists.read(list(wanted)).lists
         written = 0
@@ -109,13 +112,11 @@ class Refresher:
                     self.model(build.model or active.version),
                     profile,
                     build,
-                    now=self.clock(),
+                    now=now,
                     list_id=self.new_id(),
                     seed=keys.draw_seed(key, profile.revision),
                 )
-                written += self.lists.write_list(
-                    key, fresh, expires_at=at_seconds(self.clock() + LIST_LIFETIME)
-                )
+                written += self.lists.write_list(key, fresh, expires_at=at_seconds(now + LIST_LIFETIME))
         return written
 
     def _wanted(

@@ -22,7 +22,7 @@ from personalization.errors import InvalidInput, Unavailable
 from personalization.experiments import NO_EXPERIMENTS, Assignment, Definitions, Treatment, Visitor
 from personalization.keys import Key
 from personalization.lists import ListItem, RecommendationList, choose
-from personalization.names import Degraded, Source
+from personalization.names import Consent, Degraded, Source
 from personalization.ports import (
     DefinitionSource,
     ListStore,
@@ -80,6 +80,8 @@ class Recommendations:
         False while no definitions could be read: everybody gets the defaults, and counts for nothing.
     degraded
         What stands in for the user's own records; None if they were read.
+    consent
+        What was in force: without `personalization` nothing but the request itself was looked at.
     """
 
     recommendation_id: str | None
@@ -93,6 +95,7 @@ class Recommendations:
     facts: Facts = NO_FACTS
     experiments_known: bool = True
     degraded: Degraded | None = None
+    consent: Consent = Consent.PERSONALIZATION
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,7 @@ class _LookedUp:
     profile: Profile | None
     facts: Facts
     own: RecommendationList | None = None
+    consent: Consent = Consent.FUNCTIONAL
 
 
 @dataclass
@@ -134,6 +138,8 @@ class Recommender:
         What is shown while no definitions can be read.
     last_copy
         What all users share, from where it outlives an outage of the store.
+    consent_default
+        In force for who never said anything.
     """
 
     store: ListStore
@@ -143,6 +149,7 @@ class Recommender:
     clock: Callable[[], datetime]
     new_id: Callable[[], str]
     defaults: Definitions = NO_EXPERIMENTS
+    consent_default: Consent = Consent.PERSONALIZATION
     shared: SharedLists = field(default_factory=SharedLists)
     last_copy: LastCopy = no_copy
     guards: Guards = field(default_factory=Guards)
@@ -217,7 +224,16 @@ class Recommender:
         own = looked_up.own
         label = LABELS[source] if own is None or treatment is None else own.label(treatment.label)
         return Recommendations(
-            token or None, label, items, source, version, assignments, list_id, now, looked_up.facts
+            token or None,
+            label,
+            items,
+            source,
+            version,
+            assignments,
+            list_id,
+            now,
+            looked_up.facts,
+            consent=looked_up.consent,
         )
 
     def _look_up(
@@ -228,14 +244,20 @@ class Recommender:
         visitor = Visitor(query.user_key, query.session_id, query.facts)
         builds = definitions.builds(visitor, query.surface, now, any_facts=True, forced=query.forced)
         snapshot = self._read_for(query, builds, now.timestamp(), deadline)
+        standing = (snapshot.profile or Profile()).standing(self.consent_default)
+        if not standing.personal:
+            treatment = definitions.control(query.surface, forced=query.forced)
+            return _LookedUp(treatment, None, query.facts, None, standing.consent)
         known = snapshot.profile.facts if snapshot.profile else NO_FACTS
         facts = Facts(*(asked or before for asked, before in zip(query.facts, known, strict=True)))
         visitor = Visitor(query.user_key, query.session_id, facts)
         treatment = definitions.treatment(visitor, query.surface, now, forced=query.forced)
         # A merged visitor's lists are not theirs alone any more, and a device may be shared.
-        own = () if snapshot.merged else self._own_keys(query, treatment.build)
-        found = map(snapshot.lists.get, own)
-        return _LookedUp(treatment, snapshot.profile, facts, next(filter(None, found), None))
+        keys_of_own = () if snapshot.merged else self._own_keys(query, treatment.build)
+        found = map(snapshot.lists.get, keys_of_own)
+        # A list of before is of a profile that the user had forgotten; its erasure takes minutes.
+        own = next((one for one in found if one and one.built_at >= standing.since), None)
+        return _LookedUp(treatment, snapshot.profile, facts, own, standing.consent)
 
     def _read_for(self, query: Query, builds: Sequence[Build], now: float, deadline: Deadline) -> Snapshot:
         self._learn_model(now, deadline)

@@ -9,18 +9,23 @@ is told by the visitor's own mark and folded into the user's profile, both in on
 - A visitor is merged once: an `identify` that names one who is somebody's by then merges nothing.
 - A user may be named as a visitor in turn, with all visitors of theirs: the way is followed, and shortened
   whenever it is taken. Nobody is merged into themselves, by whatever way.
+- Consent is of the key that gave it: a visitor's word says nothing of the user, and what a visitor agreed to
+  is not learned of a user who refuses.
 - An erasure stands: what was received before it, an `identify` or what it would bring in, changes nothing.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
 
+from msgspec.structs import replace
+
 from personalization.erasure import is_forgotten
 from personalization.errors import CorruptData
-from personalization.events import Event
+from personalization.events import Event, EventType
+from personalization.names import Consent
 from personalization.ports import ProfileStore, UserState
 from personalization.profile_merging import merge
-from personalization.profiles import Outcome, Profile, apply, reason_to_ignore
+from personalization.profiles import Outcome, apply, forgotten, reason_to_ignore
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,11 @@ class Person:
             return Outcome.ERASED
         if not self.own.seen.add(event.event_id):
             return Outcome.DUPLICATE
-        return apply(self.holder.profile, event)
+        if self.own is self.holder or event.event_type is EventType.CONSENT_CHANGED:
+            return apply(self.own.profile, event)
+        if event.since < self.own.profile.since or _refuses(self.holder):
+            return Outcome.WITHDRAWN
+        return apply(self.holder.profile, replace(event, since=self.holder.profile.since))
 
     def save(self, profiles: ProfileStore, *, version: str, now: datetime) -> None:
         """Write what changed: one record, or visitor and user in one transaction; raises as both do."""
@@ -104,7 +113,7 @@ def identify(profiles: ProfileStore, person: Person, event: Event, *, version: s
     if visitor.unreadable:
         raise CorruptData(visitor.unreadable)
     person.holder.profile = merge(person.holder.profile, visitor.profile)
-    visitor.profile = Profile()
+    visitor.profile = forgotten(visitor.profile)
     visitor.merged_into = person.holder_key
     states = {person.holder_key: person.holder, event.visitor_key: visitor}
     profiles.save_together(states, version=version, now=now)
@@ -113,3 +122,9 @@ def identify(profiles: ProfileStore, person: Person, event: Event, *, version: s
 
 def _is_erased(event: Event, *states: UserState) -> bool:
     return is_forgotten(event, max(state.erased_at for state in states))
+
+
+def _refuses(state: UserState) -> bool:
+    """Whether somebody said that nothing may be learned of them."""
+    word = state.profile.consent
+    return word is not None and word.consent != Consent.PERSONALIZATION

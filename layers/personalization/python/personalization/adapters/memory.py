@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from personalization import keys
+from personalization.consent import Standing
 from personalization.errors import Conflict, CorruptData
 from personalization.events import Event
 from personalization.experiment_results import ExperimentResults, decode_results, encode_results
@@ -13,7 +14,16 @@ from personalization.experiments import Definitions
 from personalization.keys import Key
 from personalization.ledger import CreditedItems, Mark, SeenIds
 from personalization.lists import RecommendationList, decode_list, encode_list
-from personalization.ports import ActiveModel, ItemChange, RefreshRequest, Snapshot, StreamRecord, UserState
+from personalization.names import Consent
+from personalization.ports import (
+    ActiveModel,
+    ErasureRequest,
+    ItemChange,
+    RefreshRequest,
+    Snapshot,
+    StreamRecord,
+    UserState,
+)
 from personalization.profile_encoding import decode, encode
 
 
@@ -84,6 +94,15 @@ class MemoryTable:
         """Read tombstones."""
         found = {user: self.states[user].erased_at for user in user_keys if user in self.states}
         return {user: at for user, at in found.items() if at}
+
+    def standings(self, user_keys: Iterable[str]) -> dict[str, Standing]:
+        """Read what users said."""
+        profiles = {key: decode(self.states[key].data) for key in user_keys if key in self.states}
+        return {
+            key: profile.standing(Consent(profile.consent.consent))
+            for key, profile in profiles.items()
+            if profile.consent
+        }
 
     def save(self, user_key: str, state: UserState, *, version: str, now: datetime) -> None:  # noqa: ARG002
         """Write a state, guarded by the version that was read."""
@@ -211,6 +230,17 @@ class MemoryRefreshQueue:
     def send(self, requests: Mapping[RefreshRequest, int]) -> None:
         """Queue requests."""
         self.requests += requests.items()
+
+
+@dataclass
+class MemoryErasureQueue:
+    """Keeps what was queued, in order."""
+
+    requests: list[ErasureRequest] = field(default_factory=list)
+
+    def send(self, request: ErasureRequest) -> None:
+        """Queue a request."""
+        self.requests.append(request)
 
 
 @dataclass
