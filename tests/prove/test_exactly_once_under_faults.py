@@ -71,7 +71,7 @@ def no_epoch(patch: pytest.MonkeyPatch) -> None:
 def no_quarantine(patch: pytest.MonkeyPatch) -> None:
     """Go past a record that could not be set aside."""
 
-    def set_aside(projector: Projector, record: Any, reason: str, result: Any) -> bool:
+    def set_aside(projector: Projector, record: Any, reason: str, result: Any, deadline: Any) -> bool:
         with suppress(Unavailable):
             projector.quarantine.put(record, epoch=projector.epoch, reason=reason)
         return True
