@@ -133,9 +133,10 @@ def test_the_bill_of_npm_names_all_that_is_locked_wherever_it_is_made(tmp_path: 
 
 
 @pytest.fixture
-def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def registry(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
     """npm's registry on this machine, which knows of one vulnerability: of axe-core."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("npm_config_cache", str(tmp_path / "npm"))
     advisory = {"id": 1, "title": "bad", "severity": "high", "vulnerable_versions": "<99", "url": "a/GHSA-1"}
 
     class Handler(BaseHTTPRequestHandler):
