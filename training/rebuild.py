@@ -29,7 +29,7 @@ import boto3
 import msgspec
 from msgspec import Struct
 from rich.console import Console
-from rich.progress import track
+from rich.progress import Progress, track
 from rich.table import Table
 
 from personalization.adapters.dynamodb import DynamoProfileStore
@@ -58,14 +58,9 @@ class Place(Struct, frozen=True, order=True, array_like=True):
     """Where a record was applied: by time of arrival, then by its place in the stream or the import."""
 
     arrived_at: datetime
-    epoch: int
-    number: int
+    mark: Mark
+    """How far the stream, or imports, were read when it was applied."""
     imported: bool
-
-    @property
-    def mark(self) -> Mark:
-        """How far the stream, or imports, were read when it was applied."""
-        return Mark.of(self.epoch, str(self.number))
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -74,9 +69,9 @@ _encoder = msgspec.msgpack.Encoder()
 def place_of(key: str, line: LakeLine) -> Place | None:
     """Tell a record's place by its object and line; None if it has none, as an imported item."""
     if line.sequence_number.isdecimal() and (named := _STREAMED.search(key)):
-        return Place(line.arrived_at, int(named[1]), int(line.sequence_number), imported=False)
+        return Place(line.arrived_at, Mark.of(int(named[1]), line.sequence_number), imported=False)
     if imported := _IMPORTED.fullmatch(line.sequence_number):
-        return Place(line.arrived_at, int(imported[1]), int(imported[2]), imported=True)
+        return Place(line.arrived_at, Mark.of(int(imported[1]), imported[2]), imported=True)
     return None
 
 
@@ -182,7 +177,9 @@ def rebuild(
     outcomes: Counter[str] = Counter()
     with TemporaryDirectory() as work:
         folder = Path(work)
-        spread(track(objects, "reading the lake", console=console, transient=True), folder, users)
+        # Ended here: a progress bar that an error leaves open keeps the process from ending.
+        with Progress(console=console, transient=True) as progress:
+            spread(progress.track(objects, description="reading the lake"), folder, users)
         for shard in track(range(SHARDS), "folding", console=console, transient=True):
             states = {
                 user: rebuilt(rows, token_secret) for user, rows in read_shard(folder / str(shard)).items()
