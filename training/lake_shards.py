@@ -28,14 +28,9 @@ class Place(Struct, frozen=True, order=True, array_like=True):
     """Where a record was applied: by time of arrival, then by its place in the stream or the import."""
 
     arrived_at: datetime
-    epoch: int
-    number: int
+    mark: Mark
+    """How far the stream, or imports, were read when it was applied."""
     imported: bool
-
-    @property
-    def mark(self) -> Mark:
-        """How far the stream, or imports, were read when it was applied."""
-        return Mark.of(self.epoch, str(self.number))
 
 
 Row = tuple[Place, Event]
@@ -56,9 +51,9 @@ _decoder = msgspec.msgpack.Decoder(Stored)
 def place_of(key: str, line: LakeLine) -> Place | None:
     """Tell a record's place by its object and line; None if it has none, as an imported item."""
     if line.sequence_number.isdecimal() and (named := _STREAMED.search(key)):
-        return Place(line.arrived_at, int(named[1]), int(line.sequence_number), imported=False)
+        return Place(line.arrived_at, Mark.of(int(named[1]), line.sequence_number), imported=False)
     if imported := _IMPORTED.fullmatch(line.sequence_number):
-        return Place(line.arrived_at, int(imported[1]), int(imported[2]), imported=True)
+        return Place(line.arrived_at, Mark.of(int(imported[1]), imported[2]), imported=True)
     return None
 
 

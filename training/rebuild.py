@@ -28,7 +28,7 @@ from uuid import uuid4
 
 import boto3
 from rich.console import Console
-from rich.progress import track
+from rich.progress import Progress, track
 from rich.table import Table
 
 from personalization.adapters.dynamodb import DynamoListStore, DynamoProfileStore
@@ -184,7 +184,9 @@ def rebuild(
     outcomes: Counter[str] = Counter()
     with TemporaryDirectory() as work:
         folder = Path(work)
-        links = spread(track(objects, "reading the lake", console=console, transient=True), folder)
+        # Ended here: a progress bar that an error leaves open keeps the process from ending.
+        with Progress(console=console, transient=True) as progress:
+            links = spread(progress.track(objects, description="reading the lake"), folder)
         words: dict[str, Word] = {}
         for shard in track(range(SHARDS), "asking the table", console=console, transient=True):
             words |= words_of(users_of(folder, shard), profiles, erased)

@@ -6,6 +6,7 @@ from itertools import count
 from uuid import uuid4
 
 import boto3
+import msgspec
 import pytest
 from rich.console import Console
 
@@ -13,9 +14,12 @@ from contracts.conftest import TABLE
 from factories import NOW, event
 from personalization.adapters.dynamodb import DynamoListStore, DynamoProfileStore
 from personalization.adapters.erasures import S3Erasures
+from personalization.archiving import LakeLine
+from personalization.ledger import Mark
 from personalization.profiles import Profile, at_seconds
 from personalization.visitors import identify, person_of
 from streams.world import World
+from training.lake_shards import Place, place_of
 from training.rebuild import lake_objects, rebuild
 
 QUIET = Console(quiet=True)
@@ -196,3 +200,15 @@ def test_a_write_that_is_overtaken_is_not_forced(world: World, monkeypatch: pyte
 
     monkeypatch.setattr(DynamoProfileStore, "load", raced)
     assert run(apply_changes=True)["overtaken"] == 1
+
+
+@pytest.mark.parametrize(
+    "number", ["4966", "49668469836800451683466374511111111111111111111111111234", "0" * 30 + "17"]
+)
+def test_a_place_of_the_stream_is_kept_whatever_its_number_of_digits(number: str) -> None:
+    """Kinesis numbers its records with up to 56 digits."""
+    line = LakeLine(number, NOW)
+    place = place_of("events/date=2026-01-15/1768000000-shardId-0-1.jsonl.gz", line)
+    assert place is not None
+    assert place.mark == Mark.of(1768000000, number)
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(place), type=Place) == place
