@@ -40,7 +40,7 @@ from personalization.adapters.erasures import S3Erasures
 from personalization.adapters.secrets import read_secret
 from personalization.archiving import LakeLine, read_lines
 from personalization.attribution import attribute
-from personalization.erasure import is_forgotten
+from personalization.erasure import is_forgotten, is_gone
 from personalization.errors import Conflict, InvalidInput
 from personalization.events import Event, decode_event
 from personalization.keys import EVENTS
@@ -196,7 +196,7 @@ def rebuild(
         except Conflict:
             return False
         if state.erased_at:
-            lists.delete_lists(user, built_before=state.erased_at)
+            lists.delete_lists(user, built_before=None if is_gone(state) else state.erased_at)
         return True
 
     outcomes: Counter[str] = Counter()

@@ -218,9 +218,11 @@ def hide(
     now: datetime,
     new_id: Callable[[], str],
 ) -> None:
-    """Do what is seen at once, and note it: the tombstone, and no list left of before."""
+    """Do what is seen at once, and note it: the tombstone, and no list left but those of a new life."""
     buried = bury(profiles, pending.request, now=now, new_id=new_id)
-    deleted = lists.delete_lists(pending.user_key, built_before=pending.requested_at)
+    state = profiles.load([pending.user_key])[pending.user_key]
+    before = None if is_gone(state) else pending.requested_at
+    deleted = lists.delete_lists(pending.user_key, built_before=before)
     for store, count in (("profile", int(buried)), ("lists", deleted)):
         tally = pending.tally(store)
         tally.objects += count
@@ -240,7 +242,7 @@ class Eraser:
     new_id: Callable[[], str]
 
     def erase(self, user_key: str) -> ErasureReceipt:
-        """Have a user forgotten. Cost: four puts, a message, two reads, a write, and a delete a list.
+        """Have a user forgotten. Cost: four puts, a message, four reads, a write, a delete a list.
 
         The request is noted and queued before the tombstone is written: an answer that gets lost in between
         costs nothing, for whoever works the request off writes the tombstone as well.
