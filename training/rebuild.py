@@ -35,7 +35,7 @@ from personalization.adapters.dynamodb import DynamoListStore, DynamoProfileStor
 from personalization.adapters.erasures import S3Erasures
 from personalization.adapters.secrets import RotatedSecret
 from personalization.attribution import attribute
-from personalization.erasure import is_forgotten
+from personalization.erasure import is_forgotten, is_gone
 from personalization.errors import Conflict
 from personalization.keys import EVENTS
 from personalization.ports import ListStore, ProfileStore, UserState
@@ -178,7 +178,7 @@ def rebuild(
         except Conflict:
             return False
         if state.erased_at:
-            lists.delete_lists(user, built_before=state.erased_at)
+            lists.delete_lists(user, built_before=None if is_gone(state) else state.erased_at)
         return True
 
     outcomes: Counter[str] = Counter()

@@ -155,10 +155,10 @@ class Privacy(Construct):
         grant_objects(lake, "exports/", function, "PutObject", "DeleteObject")
         grant_objects(lake, "erasures/", function, "PutObject")
         grant_objects(lake, "erasures/pending/", function, "GetObject", "DeleteObject")
-        for prefix in (*_REWRITTEN, "quarantine/", "erasures/pending/"):
-            grant_listing(lake, function, prefix=prefix)
+        # Whole buckets: to others S3 says of an object that was deleted meanwhile that it may not be read.
+        for bucket in (lake, models):
+            grant_listing(bucket, function)
         for prefix in ("runs/", "snapshots/"):
-            grant_listing(models, function, prefix=prefix)
             grant_objects(models, prefix, function, "GetObject", "DeleteObject")
 
     def _schedule(self, function: PythonFunction) -> None:

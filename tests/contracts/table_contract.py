@@ -119,6 +119,7 @@ class TableContract:
         assert table.delete_lists("user-1", built_before=built_at + 1) == 2
         assert table.lists_of("user-1") == {}
         assert len(table.lists_of("user-10")) == 1
+        assert table.delete_lists("user-10") == 1
 
     def test_tombstones_are_told_of_those_who_have_one(self, table) -> None:
         for user, erased_at in (("ann", 5), ("bob", 0)):

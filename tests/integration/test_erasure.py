@@ -3,7 +3,7 @@
 import gzip
 import json
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import boto3
 import pytest
@@ -14,6 +14,9 @@ from functions.erase_users import handler as worker
 from functions.get_erasure.handler import handler as get_erasure
 from functions.get_user.handler import handler as get_user
 from integration.conftest import Platform
+from personalization.adapters.sqs import SqsErasureQueue
+from personalization.erasure import erasure_id
+from personalization.ports import ErasureRequest
 
 STORES = {
     "events",
@@ -260,3 +263,16 @@ def test_a_receipt_that_there_is_not_is_unknown(people: People) -> None:
     for wrong in ("0" * 32, "x", "../ledger", ""):
         status, body = people.platform.request(get_erasure, pathParameters={"erasure_id": wrong})
         assert (status, body["code"]) == (404, "unknown_erasure")
+
+
+def test_a_request_that_others_queue_is_worked_off_whole(people: People) -> None:
+    people.fill("ann", "bob")
+    client = boto3.client("sqs")
+    request = ErasureRequest(key_of("ann"), int(datetime.now(UTC).timestamp()) + 1)
+    SqsErasureQueue(client, client.get_queue_url(QueueName="erasures")["QueueUrl"]).send(request)
+    people.work()
+    assert people.traces("ann") == STONES
+    assert people.traces("bob").keys() >= {"PROFILE", "LIST", "events"}
+    receipt = people.receipt(erasure_id(request))
+    assert receipt["status"] == "complete"
+    assert {row["store"] for row in receipt["stores"] if row["removed"]} == STORES

@@ -18,6 +18,7 @@ from personalization.erasure import (
     completed,
     erasure_id,
     forget,
+    hide,
     is_due,
     is_forgotten,
     is_gone,
@@ -157,6 +158,23 @@ def test_whoever_a_user_was_before_is_forgotten_with_them_and_queued_before_them
     assert (sorted(opened), opened[-1]) == (["ann", "old", "phone", "tablet"], "ann")
     assert all(is_gone(state) and not state.merged_into for state in table.load(opened).values())
     assert [table.visitors(user) for user in opened] == [[], [], [], []]
+
+
+def test_lists_of_a_new_life_stay_when_the_work_is_done_again() -> None:
+    table = MemoryTable()
+    table.save("ann", known(), version="v", now=NOW)
+    pending = Pending(user_key="ann", requested_at=at_seconds(NOW))
+    key = keys.list_key("ann", surface="home", version="v")
+    table.write_list(key, listed("of-a-night-to-come"), expires_at=0)
+    hide(pending, table, table, now=NOW, new_id=lambda: "w1")
+    assert not table.lists
+    state = table.load(["ann"])["ann"]
+    apply(state.profile, event())
+    table.save("ann", state, version="w2", now=NOW)
+    table.write_list(key, listed("new"), expires_at=0)
+    hide(pending, table, table, now=NOW, new_id=lambda: "w3")
+    assert table.lists
+    assert pending.tallies["lists"].removed == 1
 
 
 def test_a_queue_that_is_down_is_told_and_what_is_noted_is_worked_off_by_the_round() -> None:

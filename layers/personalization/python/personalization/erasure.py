@@ -225,10 +225,12 @@ def hide(
     now: datetime,
     new_id: Callable[[], str],
 ) -> None:
-    """Do what is seen at once, and note it: the tombstone, and no list left of before."""
+    """Do what is seen at once, and note it: the tombstone, and no list left but those of a new life."""
     buried = bury(profiles, pending.request, now=now, new_id=new_id)
     profiles.forget_visitors(pending.user_key)
-    deleted = lists.delete_lists(pending.user_key, built_before=pending.requested_at)
+    state = profiles.load([pending.user_key])[pending.user_key]
+    before = None if is_gone(state) else pending.requested_at
+    deleted = lists.delete_lists(pending.user_key, built_before=before)
     for store, count in (("profile", int(buried)), ("lists", deleted)):
         tally = pending.tally(store)
         tally.objects += count

@@ -228,8 +228,8 @@ class ListStore(Protocol):
         """Return all lists of a user; those that can't be read are left out."""
         ...
 
-    def delete_lists(self, user_key: str, *, built_before: int) -> int:
-        """Delete the user's lists that were built before a time, in seconds since 1970; return how many."""
+    def delete_lists(self, user_key: str, *, built_before: int | None = None) -> int:
+        """Delete a user's lists, or those built before so many seconds since 1970; return how many."""
         ...
 
     def activate(self, model: ActiveModel, *, instead_of: str | None = None) -> None:

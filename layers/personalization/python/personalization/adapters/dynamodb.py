@@ -318,16 +318,21 @@ class DynamoListStore(_Table):
                 lists[Key(record["pk"]["S"], record["sk"]["S"])] = decode_list(record["data"]["B"])
         return lists
 
-    def delete_lists(self, user_key: str, *, built_before: int) -> int:
-        """Delete the user's lists that were built before a time. Cost: as `lists_of`, and a write a list."""
+    def delete_lists(self, user_key: str, *, built_before: int | None = None) -> int:
+        """Delete a user's lists, or those built before a time. Cost: as `lists_of`, and a write a list."""
+        condition: dict[str, Any] = {}
+        if built_before is not None:
+            condition = {
+                "ConditionExpression": "built_at < :before",
+                "ExpressionAttributeValues": {":before": {"N": str(built_before)}},
+            }
         deleted = 0
         for record in self._list_records(user_key):
             with suppress(Conflict), _translated():
                 self._client.delete_item(
                     TableName=self._table_name,
                     Key={"pk": record["pk"], "sk": record["sk"]},
-                    ConditionExpression="built_at < :before",
-                    ExpressionAttributeValues={":before": {"N": str(built_before)}},
+                    **condition,
                 )
                 deleted += 1
         return deleted

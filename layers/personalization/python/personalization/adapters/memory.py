@@ -168,9 +168,10 @@ class MemoryTable:
         pk = keys.profile_key(user_key).pk
         return {key: decode_list(data) for key, data in self.lists.items() if key.pk == pk}
 
-    def delete_lists(self, user_key: str, *, built_before: int) -> int:
-        """Delete the user's lists that were built before a time."""
-        old = [key for key, row in self.lists_of(user_key).items() if row.built_at < built_before]
+    def delete_lists(self, user_key: str, *, built_before: int | None = None) -> int:
+        """Delete a user's lists, or those that were built before a time."""
+        own = self.lists_of(user_key).items()
+        old = [key for key, row in own if built_before is None or row.built_at < built_before]
         for key in old:
             del self.lists[key]
         return len(old)
