@@ -111,7 +111,7 @@ class TrainingStack(AttuneStack):
         grant_listing(data.models, function)
         for prefix in ("models/", "runs/", "snapshots/"):
             grant_objects(data.models, prefix, function, "GetObject", "PutObject")
-        grant_items(data.table, function, "BatchGetItem", keys=[MODEL])
+        grant_items(data.table, function, "BatchGetItem", keys=[MODEL, USERS])
         grant_items(data.table, function, "PutItem", keys=[USERS, SEGMENTS, MODEL])
 
     def _let_judge(self, function: PythonFunction) -> None:
