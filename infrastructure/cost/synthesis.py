@@ -16,6 +16,7 @@ def synthesized(environment: str) -> Inventory:
     """Return what the stacks of an environment consist of."""
     # aws_cdk starts the Node that it finds when it is imported: that of this environment.
     os.environ["PATH"] = f"{Path(sys.prefix, 'bin')}{os.pathsep}{os.environ['PATH']}"
+    os.environ.setdefault("JSII_DEPRECATED", "quiet")
     from aws_cdk import App  # noqa: PLC0415
 
     from infrastructure.app import define  # noqa: PLC0415

@@ -45,7 +45,8 @@ POST: Final = 5
 BATCH: Final = 100
 SHARDS: Final = 2
 LINES: Final = 20
-REPEATS: Final = 7
+REPEATS: Final = 4
+REFRESHED: Final = 25
 DELIBERATE: Final = ("click", "add_to_cart", "purchase", "rating", "like")
 Json = dict[str, Any]
 
@@ -265,7 +266,7 @@ def _answers(shift: Shift) -> dict[str, float]:
 def _refreshes(shift: Shift) -> dict[str, float]:
     """Let users act once more, and rebuild their lists."""
     before = len(shift.platform.stream_records())
-    users = dict.fromkeys(json.loads(post[0])["user_id"] for post in shift.posts)
+    users = list(dict.fromkeys(json.loads(post[0])["user_id"] for post in shift.posts))[:REFRESHED]
     acts = [json.loads(line) for post in shift.posts for line in post]
     clicks = {act["user_id"]: act for act in acts if act["event_type"] in DELIBERATE}
     for number, user in enumerate(users):
