@@ -76,15 +76,12 @@ class ObservabilityStack(AttuneStack):
             serving.exposure_archive.function,
             serving.refresh_recommendations,
             training.experiment_analysis.function,
-            *([serving.key_rotation.function] if serving.key_rotation else []),
         ]
         self._request_functions = [
             ingestion.ingest_events,
             ingestion.put_items,
             serving.get_recommendations,
             serving.get_trending,
-            serving.issue_guest_token,
-            *([serving.authorize] if serving.authorize else []),
         ]
         self.topic = self._topic("Alerts")
         self.pages = self._topic("Pages")
@@ -193,7 +190,10 @@ class ObservabilityStack(AttuneStack):
             "Users feel nothing yet, but tonight's training may miss events",
             notify=True,
         )
-        pipeline_alarms.functions_failing(alarms, self._workers)
+        rotation = self._serving.key_rotation
+        pipeline_alarms.functions_failing(
+            alarms, [*self._workers, *([rotation.function] if rotation else [])]
+        )
         pipeline_alarms.functions_throttled(alarms, [*self._workers, *self._request_functions])
         pipeline_alarms.events_quarantined(alarms)
         for name, found in self._dead_letters.items():
