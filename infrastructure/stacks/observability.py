@@ -190,10 +190,7 @@ class ObservabilityStack(AttuneStack):
             "Users feel nothing yet, but tonight's training may miss events",
             notify=True,
         )
-        rotation = self._serving.key_rotation
-        pipeline_alarms.functions_failing(
-            alarms, [*self._workers, *([rotation.function] if rotation else [])]
-        )
+        pipeline_alarms.functions_failing(alarms, self._workers)
         pipeline_alarms.functions_throttled(alarms, [*self._workers, *self._request_functions])
         pipeline_alarms.events_quarantined(alarms)
         for name, found in self._dead_letters.items():
