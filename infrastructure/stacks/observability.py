@@ -82,7 +82,6 @@ class ObservabilityStack(AttuneStack):
         self._workers = [
             *behind,
             training.experiment_analysis.function,
-            *([serving.key_rotation.function] if serving.key_rotation else []),
         ]
         before = [
             ingestion.ingest_events,
