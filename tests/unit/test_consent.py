@@ -314,7 +314,9 @@ def test_a_refresh_builds_nothing_without_consent(default: Consent) -> None:
         raise AssertionError(f"{version} was asked for")
 
     definitions = FixedDefinitions(NO_EXPERIMENTS)
-    refresher = Refresher(table, table, model, definitions, lambda: NOW, lambda: "id", default)
+    refresher = Refresher(
+        table, table, model, definitions, lambda: NOW, lambda: "id", consent_default=default
+    )
     if default is Consent.PERSONALIZATION:
         with pytest.raises(AssertionError, match="v1 was asked for"):
             refresher.refresh(RefreshRequest(KEY))

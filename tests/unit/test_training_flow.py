@@ -315,7 +315,9 @@ def test_what_all_users_share_is_put_where_an_outage_of_the_table_does_not_reach
     for name in names:
         key = keys.segment_key(name, version="v1")
         lists.append(StoredList(key.pk, key.sk, listed(name)))
-    Publisher(models, MemoryTable(), NOW).publish(tmp_path, "v1", [stored("v1", "own"), *lists])
+    Publisher(models, MemoryTable(), MemoryTable(), NOW).publish(
+        tmp_path, "v1", [stored("v1", "own"), *lists]
+    )
     copy = unpack(models.objects[keys.SHARED_COPY])
     assert {"popular", "trending", "everybody"} <= copy.keys() <= set(names)
     assert len(copy) == MAX_CACHED_SEGMENTS

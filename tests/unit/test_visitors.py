@@ -13,11 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from factories import NOW, event, record
-from personalization.adapters.memory import MemoryQuarantine, MemoryRefreshQueue, MemoryTable
+from personalization.adapters.memory import (
+    MemoryErasureQueue,
+    MemoryQuarantine,
+    MemoryRefreshQueue,
+    MemoryTable,
+)
 from personalization.attribution import Attribution
 from personalization.errors import Conflict
 from personalization.events import Event
-from personalization.names import Metric, Surface
+from personalization.names import Consent, Metric, Surface
 from personalization.ports import RefreshRequest, StreamRecord, UserState
 from personalization.profile_encoding import encode
 from personalization.profiles import LATE_WINDOW, Profile, apply, at_seconds
@@ -51,6 +56,7 @@ class World:
     table: MemoryTable = field(default_factory=MemoryTable)
     quarantine: MemoryQuarantine = field(default_factory=MemoryQuarantine)
     refreshes: MemoryRefreshQueue = field(default_factory=MemoryRefreshQueue)
+    erasures: MemoryErasureQueue = field(default_factory=MemoryErasureQueue)
     sequence: int = 0
 
     def send(self, *events: Event) -> Projection:
@@ -71,6 +77,8 @@ class World:
             catalog=self.table,
             quarantine=self.quarantine,
             refreshes=self.refreshes,
+            erasures=self.erasures,
+            consent_default=Consent.PERSONALIZATION,
             token_secret=b"secret",
             epoch=1,
             clock=lambda: NOW,
