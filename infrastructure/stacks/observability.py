@@ -89,7 +89,6 @@ class ObservabilityStack(AttuneStack):
             ingestion.put_consent,
             serving.get_recommendations,
             serving.get_trending,
-            *([serving.authorize] if serving.authorize else []),
         ]
         self._request_functions = [*before, serving.issue_guest_token]
         # An alarm takes ten metrics: those of functions that traffic multiplies.

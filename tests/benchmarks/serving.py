@@ -94,7 +94,7 @@ def _served(requests: int) -> tuple[list[float], list[float]]:
     with _platform(), Path(devnull).open("w") as nowhere, redirect_stdout(nowhere):
         logger.registered_handler.stream = nowhere
         watch = Stopwatch()
-        client = dependencies().recommender.store._client
+        client = dependencies().recommender().store._client
         client.batch_get_item = watch.around(client.batch_get_item)
         for number in range(WARM_UP + requests):
             request = {"pathParameters": {"user_id": f"user-{number % USERS}"}, "headers": {}}

@@ -238,7 +238,7 @@ def _answers(shift: Shift) -> dict[str, float]:
     users = list(dict.fromkeys(json.loads(post[0])["user_id"] for post in shift.posts))
     shift.answer(users[0])
     answers = [shift.answer(user) for user in users]
-    answering().recommender.shared.read_at = float("-inf")
+    answering().recommender().shared.read_at = float("-inf")
     with_shared, _ = shift.answer(users[0])
     alone = median(found.read_units for found, _ in answers)
     exposures = [found.lines[-1] for found, _ in answers]

@@ -7,6 +7,7 @@ that quote all it was asked. What is printed, logged at any level or raised (Lam
 import contextlib
 import json
 import logging
+import os
 import sys
 from base64 import b64encode
 from collections.abc import Callable, Iterator
@@ -60,7 +61,7 @@ class Log:
                 return
         self.answered.add(function)
         if function == "get_recommendations":
-            self.receipts.add(json.loads(answer["body"]).get("recommendation_id", SECRETS[0]))
+            self.receipts.add(json.loads(answer["body"]).get("recommendation_id") or SECRETS[0])
 
     def leaks(self) -> list[str]:
         marks = (*MARKS, *self.receipts)
@@ -164,6 +165,9 @@ def tasks(address: str) -> Iterator[dict[str, Any]]:
     defined = b64encode(as_json(read_definitions()).encode()).decode()
     yield {"content": defined, "configurationVersion": "1"}
     yield {"detail": {"alarmName": "click-rate"}}
+    secret = os.environ["TOKEN_SECRET_ARN"]
+    yield {"SecretId": secret, "ClientRequestToken": "t" * 32, "Step": "testSecret"}
+    yield request("GET /v1/users/{user_id}/recommendations", "") | {"identitySource": [f"Bearer {BEARER}"]}
     yield {"experiments": "home-ranking", "widgetContext": {"accountId": "1"}}
     for step in ("champion", "prepare", "gate", "publish"):
         yield {"step": step, "run_id": "tonight", "now": "2026-01-15T12:00:00+00:00", "shard_count": 1}

@@ -244,7 +244,7 @@ def test_profiles_that_a_given_up_batch_left_behind_are_as_if_it_had_been_applie
     for user in everybody:
         world.put(event("purchase", "b", event_id=f"{user}-2", user_key=user, value=2.0))
     world.settle()
-    expected, stored = world.sent.profiles(), profiles()
+    expected, stored = world.sent.profiles({}), profiles()
     assert stored.keys() == expected.keys()
     assert stored != expected
 
@@ -272,7 +272,7 @@ def test_without_its_records_a_given_up_batch_has_all_profiles_compared(world: W
     dead = deployment.edge(Kind.PROFILES)
     deployment.put(dead, {"requestContext": {}})
     assert deployment.redrive() == (1, [])
-    assert profiles() == world.sent.profiles()
+    assert profiles() == world.sent.profiles({})
 
 
 def give_up(world: World) -> None:

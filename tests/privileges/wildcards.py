@@ -10,9 +10,6 @@ from synth.assembly import Assembly, Resource, named
 
 _POLICIES: Final = ("PolicyDocument", "KeyPolicy", "AssumeRolePolicyDocument", "RepositoryPolicyText")
 _OWN_MACHINE: Final = re.compile(r"\{'Fn::Select': \[6, .*?\]\}\]\}")
-_FUNCTION: Final = re.compile(
-    r"\{'Fn::GetAtt': \['\w*?(RunTrainingStep|AnalyzeExperiments)[0-9A-F]{8}', 'Arn'\]\}"
-)
 _ARN: Final = re.compile(r"arn:[^:]+:([a-z-]+):[^:]*:[^:]*:(.*)")
 
 
@@ -28,7 +25,6 @@ class Wildcard:
 NO_RESOURCE: Final = "The service knows no resource for this action."
 MADE_LATER: Final = "Keys of objects are made at run time, below a prefix of their own."
 NAMED_LATER: Final = "Names of jobs are made at run time, and begin with this deployment's own."
-VERSIONS: Final = "Versions of the one function; CDK grants them with it."
 OWN_EXECUTIONS: Final = (
     "A distributed map stops and redrives executions of its own machine, whose names come at run time."
 )
@@ -48,8 +44,25 @@ _READ: Final = (
     "models/models",
     "models/runs",
     "models/snapshots",
+    "models/shared",
+    "lake/experiments/state",
+    "lake/erasures/pending",
+    "lake/erasures/receipts",
+    "lake/exports",
+    "lake/quarantine",
 )
-_WRITTEN: Final = (*_READ, "lake/quarantine", "lake/quarantine/exposures")
+_WRITTEN: Final = (
+    *(prefix for prefix in _READ if not prefix.startswith("lake/erasures/")),
+    "lake/quarantine/exposures",
+    "lake/erasures",
+)
+_DELETED: Final = (
+    "lake/erasures/pending",
+    "lake/exports",
+    "lake/quarantine",
+    "models/runs",
+    "models/snapshots",
+)
 _SPELLED: Final = {
     ":alarm:*": "cloudwatch:alarm:*",
     "/environment/*/configuration/": "appconfig:environment/*",
@@ -72,7 +85,7 @@ def _rows() -> Iterator[tuple[str, str, tuple[str, ...], str, str]]:
     yield policy, "logs", _DELIVERIES, "*", DELIVERY
     yield policy, "cloudwatch", ("DescribeAlarms",), "cloudwatch:alarm:*", ALL_ALARMS
     yield "AWS::IAM::Role", "cloudwatch", ("DescribeAlarms",), "*", ALL_ALARMS
-    for action, prefixes in (("GetObject", _READ), ("PutObject", _WRITTEN)):
+    for action, prefixes in (("GetObject", _READ), ("PutObject", _WRITTEN), ("DeleteObject", _DELETED)):
         for prefix in prefixes:
             yield policy, "s3", (action,), f"{prefix}/*", MADE_LATER
     for action in ("GetLatestConfiguration", "StartConfigurationSession"):
@@ -83,8 +96,6 @@ def _rows() -> Iterator[tuple[str, str, tuple[str, ...], str, str]]:
         actions = tuple(f"{verb}{kind}Job" for verb in ("Create", "Describe", "Stop"))
         yield policy, "sagemaker", (*actions, "AddTags", "ListTags"), jobs, NAMED_LATER
         yield policy, "logs", _STREAMS, f"logs:log-group:/aws/sagemaker/{kind}Jobs:*", NAMED_LATER
-    for function in ("RunTrainingStep", "AnalyzeExperiments"):
-        yield policy, "lambda", ("InvokeFunction",), f"{function}:*", VERSIONS
     yield policy, "states", ("DescribeExecution", "StopExecution"), "states:execution:own:*", OWN_EXECUTIONS
     yield policy, "states", ("RedriveExecution",), "states:execution:own/*:*", OWN_EXECUTIONS
     yield "AWS::KMS::Key", "kms", ("*", "GenerateDataKey*", "ReEncrypt*", "Encrypt*"), "this key", THIS_KEY
@@ -125,7 +136,7 @@ def shown(target: Any) -> str:
     for mark, name in _SPELLED.items():
         if mark in str(target):
             return name
-    text = _FUNCTION.sub(r"\1", _OWN_MACHINE.sub("own", named(target)))
+    text = _OWN_MACHINE.sub("own", named(target))
     found = _ARN.match(re.sub(r"\{'Ref': 'AWS::\w+'\}", "x", text))
     return ":".join(found.groups()) if found else text
 

@@ -171,9 +171,15 @@ def test_training_starts_nightly_and_the_analysis_hourly_but_not_on_a_laptop(ass
     assert states == dict.fromkeys(("cron(0 3 * * ? *)", "cron(10 * * * ? *)"), expected)
 
 
-def test_what_is_rewritten_is_gone_as_no_bucket_keeps_versions(assembly: Assembly) -> None:
-    for bucket in assembly.of_type("AWS::S3::Bucket"):
-        assert "VersioningConfiguration" not in bucket.properties, bucket.logical_id
+def test_what_is_rewritten_is_gone_as_soon_as_receipts_say(assembly: Assembly) -> None:
+    said = json.loads(assembly.lambdas["erase_users"].variables["RETENTION"])
+    kept = {
+        rule["NoncurrentVersionExpiration"]["NoncurrentDays"]
+        for bucket in assembly.of_type("AWS::S3::Bucket")
+        for rule in bucket.properties["LifecycleConfiguration"]["Rules"]
+        if "VersioningConfiguration" in bucket.properties and "NoncurrentVersionExpiration" in rule
+    }
+    assert kept == {days for what, days in said.items() if what == "replaced objects of the lake"}
 
 
 def test_a_receipt_names_what_is_kept_as_long_as_the_template_keeps_it(assembly: Assembly) -> None:

@@ -81,6 +81,8 @@ def test_what_people_or_the_stream_wait_for_is_rolled_out_gradually_where_the_en
     assert bool(groups) is (wanted is not Rollout.AT_ONCE) is (assembly.environment.name == "prod")
     called = [row.properties["IntegrationUri"] for row in assembly.of_type("AWS::ApiGatewayV2::Integration")]
     called += [row.properties["FunctionName"] for row in assembly.of_type("AWS::Lambda::EventSourceMapping")]
+    authorizers = assembly.of_type("AWS::ApiGatewayV2::Authorizer")
+    called += [row.properties["AuthorizerUri"] for row in authorizers if "AuthorizerUri" in row.properties]
     for alias in assembly.of_type("AWS::Lambda::Alias"):
         policy = alias.body.get("UpdatePolicy", {}).get("CodeDeployLambdaAliasUpdate")
         if not groups or alias.logical_id not in str(called):

@@ -82,7 +82,7 @@ def nights(monkeypatch: pytest.MonkeyPatch) -> Iterator[Nights]:
         client = boto3.client("s3")
         for bucket in ("lake", "models"):
             client.create_bucket(Bucket=bucket)
-        settings = Settings("lake", "models", "table", "0.1.0+test", "app/test/experiments")
+        settings = Settings("lake", "models", "table", "0.1.0+test", "app/test/experiments", "1")
         address = Address.parse(settings.experiments_address)
         deployed = DeployedDefinitions(boto3.client("appconfigdata"), address)
         deps = Dependencies(client, MemoryTable(), settings, deployed)

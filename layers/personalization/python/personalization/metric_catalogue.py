@@ -129,7 +129,7 @@ def total_series(extent: Extent) -> int:
     """Count the series of all metrics together.
 
     >>> total_series(Extent(surfaces=3, variants=(2, 2)))
-    84
+    89
     """
     return sum(series(written, extent) for written in CATALOGUE)
 
