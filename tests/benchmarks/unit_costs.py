@@ -241,7 +241,7 @@ def _answers(shift: Shift) -> dict[str, float]:
     answering().recommender().shared.read_at = float("-inf")
     with_shared, _ = shift.answer(users[0])
     alone = median(found.read_units for found, _ in answers)
-    exposures = [found.lines[-1] for found, _ in answers]
+    exposures = [next(line for line in found.lines if '"exposure"' in line) for found, _ in answers]
     deliveries = [_deliver(lines) for lines in batched(exposures, LINES, strict=False) if len(lines) == LINES]
     base, line = _line(
         *(

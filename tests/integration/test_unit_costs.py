@@ -10,8 +10,6 @@ from infrastructure.cost.quantities import MEASURED
 pytestmark = pytest.mark.xdist_group("containers")
 EXACT = ("post_calls", "fold_read_units", "answer_read_units", "answer_log_lines")
 EXACT += ("item_read_units", "item_write_units", "refresh_read_units", "refresh_write_units")
-SLOWER = 6.0
-"""Machines differ, and others use this one; a step that became slower by more must be stated anew."""
 
 
 @pytest.fixture(scope="module")
@@ -32,20 +30,3 @@ def test_bytes_are_as_stated(measured: dict[str, float]) -> None:
     assert {name: measured[name] for name in names} == pytest.approx(
         {name: stated[name] for name in names}, rel=0.1
     )
-
-
-def test_no_step_takes_much_longer_than_stated(measured: dict[str, float]) -> None:
-    stated = asdict(MEASURED)
-    for whole in (
-        {"post_ms": 1, "post_event_ms": 5},
-        {"fold_ms": 1, "fold_user_ms": 20, "fold_event_ms": 100},
-        {"archive_ms": 1, "archive_event_ms": 1_000},
-        {"answer_ms": 1},
-        {"deliver_ms": 1, "deliver_line_ms": 20},
-        {"refresh_ms": 1},
-        {"publish_list_ms": 1},
-    ):
-        taken, expected = (
-            sum(of[name] * count for name, count in whole.items()) for of in (measured, stated)
-        )
-        assert taken < SLOWER * expected, whole
