@@ -128,6 +128,8 @@ def _profiles(plan: Plan, per_post: float) -> Iterator[Usage]:
     yield from calls_of(plan, "update_profiles", fold_work(plan, calls))
     reads = traffic.posts * MEASURED.fold_read_units + traffic.changed_items * MEASURED.item_read_units
     writes = traffic.posts * MEASURED.fold_write_units
+    consents = traffic.posts * MEASURED.post_read_units
+    yield Usage("DynamoDB", "consents read", "table_read_unit", consents, Basis.MEASURED)
     yield Usage("DynamoDB", "profiles read to be changed", "table_read_unit", reads, Basis.MEASURED)
     yield Usage("DynamoDB", "profiles written", "table_write_unit", writes, Basis.MEASURED)
     items = traffic.changed_items * MEASURED.item_write_units

@@ -24,6 +24,8 @@ class Measured:
     """Of an event in the stream, with its partition key."""
     post_calls: float
     """`PutRecords` for a post of up to 500 events."""
+    post_read_units: float
+    """Of what the user of a post consented to, where a container has not read it lately."""
     post_ms: float
     post_event_ms: float
     post_log_bytes: float
@@ -86,6 +88,7 @@ class Measured:
 MEASURED: Final = Measured(
     stream_event_bytes=356,
     post_calls=1,
+    post_read_units=0.5,
     post_ms=0.7,
     post_event_ms=0.03,
     post_log_bytes=266,

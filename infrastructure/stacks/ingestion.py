@@ -60,6 +60,7 @@ class IngestionStack(AttuneStack):
         data.stream.grant(function, "kinesis:PutRecords")
         grant_items(data.table, function, "BatchGetItem", keys=[USERS])
         grant_secret(data.user_key_secret, function)
+        grant_secret(data.guest_secret, function)
         return function
 
     def _put_consent(self) -> PythonFunction:
@@ -81,10 +82,9 @@ class IngestionStack(AttuneStack):
             timeout=Duration.seconds(15),
         )
         data.stream.grant(function, "kinesis:PutRecords")
-        grant_items(data.table, function, "BatchGetItem", "PutItem", keys=[USERS])
+        grant_items(data.table, function, "BatchGetItem", "PutItem", "Query", keys=[USERS])
         grant_send(data.erasure_queue, function)
         grant_secret(data.user_key_secret, function)
-        grant_secret(data.guest_secret, function)
         return function
 
     def _put_items(self) -> PythonFunction:
@@ -122,6 +122,7 @@ class IngestionStack(AttuneStack):
             timeout=Duration.minutes(1),
         )
         grant_items(data.table, function, "BatchGetItem", "PutItem", keys=[USERS, ITEMS])
+        grant_items(data.table, function, "Query", keys=[USERS])
         grant_items(data.table, function, "UpdateItem", keys=[CATALOG])
         grant_send(data.refresh_queue, function)
         grant_send(data.erasure_queue, function)

@@ -16,6 +16,7 @@ from infrastructure.constructs.grants import (
     SEGMENTS,
     USERS,
     grant_items,
+    grant_listing,
     grant_objects,
     grant_secret,
     grant_send,
@@ -244,5 +245,6 @@ class ServingStack(AttuneStack):
         grant_items(data.table, function, "BatchGetItem", keys=[USERS, MODEL])
         grant_items(data.table, function, "PutItem", keys=[USERS])
         grant_objects(data.models, "models/", function, "GetObject")
+        grant_listing(data.models, function, prefix="models/")
         data.refresh_queue.feed(function, batch_size=10, max_concurrency=self.settings.refresh_concurrency)
         return function

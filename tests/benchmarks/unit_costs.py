@@ -131,6 +131,7 @@ def _posts(shift: Shift) -> dict[str, float]:
     return {
         "stream_event_bytes": mean(size for post in posts for size in post.stream_bytes),
         "post_calls": mean(post.calls["PutRecords"] for post in posts),
+        "post_read_units": max(post.read_units for post in posts),
         "post_ms": base,
         "post_event_ms": event,
         "post_log_bytes": mean(post.log_bytes for post in posts),

@@ -8,7 +8,7 @@ from benchmarks.unit_costs import measure
 from infrastructure.cost.quantities import MEASURED
 
 pytestmark = pytest.mark.xdist_group("containers")
-EXACT = ("post_calls", "fold_read_units", "answer_read_units", "answer_log_lines")
+EXACT = ("post_calls", "post_read_units", "fold_read_units", "answer_read_units", "answer_log_lines")
 EXACT += ("item_read_units", "item_write_units", "refresh_read_units", "refresh_write_units")
 
 

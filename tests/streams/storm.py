@@ -96,11 +96,13 @@ class Storm(RuleBasedStateMachine):
     def change_mind(self, random: Random) -> None:
         """A word about consent, and what was accepted before it was known, or under nobody's name."""
         self.trouble["consent given or taken back among events"] += 1
-        word = {"consent": random.choice(list(Consent)).value, "since": random.randrange(1, 4)}
-        user = random.choice(MINDS)
+        user, consent = random.choice(MINDS), random.choice(list(Consent))
+        since = 0 if consent is Consent.PERSONALIZATION else random.randrange(1, 4)
+        said = {one.since for one in self.world.sent.events if one.user_key == user and one.consent}
+        known = sorted({0, since, *said})
         words = [
-            self._event(random, kind="consent_changed", user_key=user, **word),
-            *(self._event(random, user_key=user, since=random.randrange(4)) for _ in range(3)),
+            self._event(random, kind="consent_changed", user_key=user, consent=consent.value, since=since),
+            *(self._event(random, user_key=user, since=random.choice(known)) for _ in range(3)),
             self._event(random, kind="view", user_key="", anonymous=True),
         ]
         random.shuffle(words)
