@@ -245,6 +245,6 @@ class ServingStack(AttuneStack):
         grant_items(data.table, function, "BatchGetItem", keys=[USERS, MODEL])
         grant_items(data.table, function, "PutItem", keys=[USERS])
         grant_objects(data.models, "models/", function, "GetObject")
-        grant_listing(data.models, function, prefix="models/")
+        grant_listing(data.models, function)
         data.refresh_queue.feed(function, batch_size=10, max_concurrency=self.settings.refresh_concurrency)
         return function
