@@ -19,7 +19,7 @@ GRACE = 15_000
 
 @pytest.fixture(scope="module")
 def shop() -> Iterator[Shop]:
-    with open_shop(2 * PROD.answer_milliseconds) as opened:
+    with open_shop(3 * PROD.answer_milliseconds) as opened:
         yield opened
 
 
