@@ -65,7 +65,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     script = tmp_path_factory.mktemp("app") / "app.py"
     script.write_text(APP)
     with emulator() as aws:
-        deploy._bootstrap(aws.layout)
+        deploy.bootstrap(aws.layout)
         deployment = Deployment(aws, f"PYTHONPATH={ROOT} {sys.executable} {script}")
         outputs = script.with_name("outputs.json")
         deployment.cdk(
