@@ -143,6 +143,8 @@ class Demo:
         _console.print(tables.click_rate_table(ledger.click_rates()))
         self._show_experiments()
         _console.print(tables.books_table(books, self._client.reasons))
+        if len(changes) < tried:
+            _say(f"{tried - len(changes)} of {tried} lists were not rebuilt after a click")
         return books.balanced and len(changes) == tried
 
     def _show_experiments(self) -> None:

@@ -35,20 +35,29 @@ class Change:
 def click_and_wait(client: ApiClient, user_id: str) -> Change | None:
     """Click an item of the user's list and wait until the list is rebuilt from that act.
 
-    Returns None for a user without a list of their own, or whose list did not change in time.
+    A list of the same items in the same order is told from the one before by its scores. Returns None for a
+    user who has no list of their own in time, or whose list is not rebuilt in time.
     """
-    answer = client.recommendations(user_id)
-    if answer["source"] not in ("list", "stale_list"):
+    answer = _list_other_than(client, user_id, [])
+    if answer is None:
         return None
-    before = _ids(answer)
-    clicked = before[len(before) // 2]
+    before = answer["items"]
+    clicked = before[len(before) // 2]["item_id"]
     started = time.monotonic()
     client.send([_click(user_id, clicked, answer)])
-    while time.monotonic() - started < _PATIENCE_SECONDS:
+    answer = _list_other_than(client, user_id, before)
+    if answer is None:
+        return None
+    return Change(user_id, clicked, _ids(before), _ids(answer["items"]), time.monotonic() - started)
+
+
+def _list_other_than(client: ApiClient, user_id: str, items: list[Json]) -> Json | None:
+    """Ask until the user's own, fresh list comes and is another; an answer under load may be a fallback."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while time.monotonic() < deadline:
         answer = client.recommendations(user_id)
-        after = _ids(answer)
-        if answer["source"] == "list" and after != before:
-            return Change(user_id, clicked, before, after, time.monotonic() - started)
+        if answer["source"] == "list" and answer["items"] != items:
+            return answer
         time.sleep(_POLL_SECONDS)
     return None
 
@@ -61,8 +70,8 @@ def percentiles(changes: Sequence[Change]) -> tuple[float, float]:
     return statistics.median(seconds), statistics.quantiles(seconds, n=20, method="inclusive")[-1]
 
 
-def _ids(answer: Json) -> list[str]:
-    return [item["item_id"] for item in answer["items"]]
+def _ids(items: list[Json]) -> list[str]:
+    return [item["item_id"] for item in items]
 
 
 def _click(user_id: str, item_id: str, answer: Json) -> Json:

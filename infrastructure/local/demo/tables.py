@@ -57,7 +57,7 @@ def change_table(changes: Sequence[Change], tried: int) -> Table:
     median, late = percentiles(changes)
     table = Table(title="From a click to a changed list", show_header=False)
     table.add_row("users who clicked", f"{tried}")
-    table.add_row("lists that changed", f"{len(changes)}")
+    table.add_row("lists rebuilt", f"{len(changes)}")
     table.add_row("seconds, median", f"{median:.2f}")
     table.add_row("seconds, 95th percentile", f"{late:.2f}")
     if changes:
